@@ -1,0 +1,21 @@
+package io.carillon.node.backplane;
+
+import io.carillon.model.channel.ChannelName;
+
+/** Receives what the backplane brings. Called on its reader thread: implementations hand on and return. */
+public interface BackplaneListener {
+    /** From here on, everything published on the channel arrives. Called again after each re-subscription. */
+    void subscribed(ChannelName channel);
+
+    /** The subscription was lost without being asked for; the backplane is renewing it. */
+    void lost(ChannelName channel);
+
+    /** A message of a subscribed channel. The bytes are the receiver's own. */
+    void message(ChannelName channel, byte[] message);
+
+    /** A control message for this node. */
+    void control(byte[] message);
+
+    /** The link came up (true) or broke (false). */
+    void linked(boolean up);
+}

@@ -1,0 +1,13 @@
+package io.carillon.node.backplane;
+
+import io.carillon.model.redis.Script;
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Runs Carillon's scripts on Redis: EVALSHA, and EVAL once where the server has forgotten the script. Integers come as
+ * Long, texts as byte arrays, tables as lists. Fails with {@link BackplaneException} at once while disconnected. Safe from any thread.
+ */
+public interface ScriptRunner {
+    CompletionStage<List<Object>> run(Script script, String key, List<String> arguments);
+}

@@ -1,0 +1,11 @@
+/**
+ * The fabric between nodes: topics, histories and scripts in Redis behind one port.
+ *
+ * <p>In: subscriptions and events of this node. Out: every message of the subscribed channels, to the
+ * {@link io.carillon.node.backplane.BackplaneListener}. Threads: calls are safe from any thread and never block; the
+ * listener is called on the backplane's reader thread and must only hand on.
+ */
+@NullMarked
+package io.carillon.node.backplane;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,3 @@
+package io.carillon.node.channel;
+/** PLACEHOLDER. */
+public interface ChannelListener {}

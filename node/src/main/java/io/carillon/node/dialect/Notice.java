@@ -1,0 +1,52 @@
+package io.carillon.node.dialect;
+
+import io.carillon.model.channel.Position;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** What the server itself tells a client, whatever the dialect. */
+public sealed interface Notice {
+    /** First of all: who the session is, and where its channels stand. */
+    record Welcome(String session, String user, String node, long heartbeatMillis, Map<String, Position> channels)
+            implements Notice {}
+
+    /**
+     * The event is in Redis.
+     *
+     * @param position place on the target channel; null when not durable
+     * @param self place of the copy on the sender's own channel; null when there is none
+     */
+    record Sent(
+            String ref,
+            String id,
+            @Nullable Position position,
+            @Nullable Position self) implements Notice {}
+
+    /** Something the client asked for was refused or failed. */
+    record Failure(@Nullable String ref, String code, String sentence) implements Notice {}
+
+    record Joined(@Nullable String ref, String room, long members, Position position) implements Notice {}
+
+    record Left(@Nullable String ref, String room) implements Notice {}
+
+    record RoomMembers(@Nullable String ref, String room, long count, List<String> users) implements Notice {}
+
+    record Pong(@Nullable String ref, long timestamp) implements Notice {}
+
+    record Refreshed(@Nullable String ref, long expiresAtSeconds) implements Notice {}
+
+    /** The node goes; reconnect at a random moment within the window. */
+    record Drain(long reconnectWithinMillis) implements Notice {}
+
+    record TokenExpiring(long expiresInSeconds) implements Notice {}
+
+    /** The node lost Redis: what is sent now fails. */
+    record Degraded() implements Notice {}
+
+    /** The node has Redis again. */
+    record Restored() implements Notice {}
+
+    /** Continuity of the channel cannot be proven; go on from here. */
+    record Resync(String channel, Position position) implements Notice {}
+}

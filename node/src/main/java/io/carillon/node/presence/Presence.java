@@ -1,0 +1,53 @@
+package io.carillon.node.presence;
+
+import io.carillon.model.channel.Namespace;
+import java.util.Set;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * This node's part of the cluster's presence. It remembers what it was told, so that everything is put into Redis again
+ * when Redis lost it or the node was taken for dead. Calls are safe from any thread and never block.
+ */
+public interface Presence {
+    /** The node's incarnation, {@code <boot>.<n>}: a new one after each time it was taken for dead. */
+    String node();
+
+    /**
+     * A session opened: its user is online from the moment the stage completes.
+     *
+     * @return rooms the user was put into through the HTTP API, for the session to join
+     */
+    CompletionStage<Set<String>> opened(Online session);
+
+    /** The session closed. */
+    void closed(String session);
+
+    /**
+     * The user has a session of this node in the room. Called for each session; counted here.
+     *
+     * @return users in the room now, over all nodes
+     */
+    CompletionStage<Long> joined(Namespace namespace, String room, String session, String user, boolean announce);
+
+    /** The session left the room, or closed while in it. */
+    void left(Namespace namespace, String room, String session, String user, boolean announce);
+
+    /** Sessions of the user over all nodes. */
+    CompletionStage<Long> sessionsOf(Namespace namespace, String user);
+
+    /**
+     * A session as presence sees it.
+     *
+     * @param since when it opened, milliseconds since the epoch
+     */
+    record Online(
+            Namespace namespace,
+            String session,
+            String user,
+            @Nullable String kind,
+            Set<String> groups,
+            String address,
+            String endpoint,
+            long since) {}
+}

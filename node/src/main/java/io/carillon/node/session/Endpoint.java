@@ -1,0 +1,41 @@
+package io.carillon.node.session;
+
+import io.carillon.model.channel.Namespace;
+import java.time.Duration;
+import java.util.Set;
+
+/**
+ * One configured address clients connect to.
+ *
+ * @param name its name in settings, logs and metrics
+ * @param path exact path of the handshake request
+ * @param dialect name of the dialect spoken there
+ * @param namespace the application it belongs to
+ * @param maxMessage largest message accepted, bytes; exactly this many is allowed
+ * @param messagesPerSecond messages a session may send in a second on average; 0 = no limit
+ * @param burst messages a session may send at once
+ * @param origins foreign origins accepted, as {@code scheme://host[:port]}; the front door's own is always accepted
+ * @param queryToken whether {@code ?token=} is accepted
+ * @param sessionsPerUser most sessions of one user, over all nodes; 0 = no limit
+ * @param clientBroadcast whether clients may publish to everyone
+ * @param presenceEvents whether a room's joins and departures are announced to it
+ * @param ephemeralTypes event types that are never durable nor echoed to the sender
+ * @param silence a session that sends nothing for this long is closed with 4408
+ * @param ping how often the server pings a session
+ */
+public record Endpoint(
+        String name,
+        String path,
+        String dialect,
+        Namespace namespace,
+        int maxMessage,
+        int messagesPerSecond,
+        int burst,
+        Set<String> origins,
+        boolean queryToken,
+        int sessionsPerUser,
+        boolean clientBroadcast,
+        boolean presenceEvents,
+        Set<String> ephemeralTypes,
+        Duration silence,
+        Duration ping) {}

@@ -1,0 +1,3 @@
+package io.carillon.node.session;
+/** PLACEHOLDER. */
+public final class Outbox {}

@@ -1,0 +1,3 @@
+package io.carillon.node.session;
+/** PLACEHOLDER: registry of this node's sessions. */
+public final class Sessions {}
