@@ -1,0 +1,219 @@
+package io.carillon.node.dialect.push;
+
+import io.carillon.model.channel.Position;
+import io.carillon.model.event.Event;
+import io.carillon.model.event.EventCodec;
+import io.carillon.model.event.InvalidEventException;
+import io.carillon.model.event.Payload;
+import io.carillon.node.dialect.Command;
+import io.carillon.node.dialect.Dialect;
+import io.carillon.node.dialect.Notice;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The native dialect: a frame is the event itself without {@code exclude}, {@code session} and {@code durable}; what
+ * the server says is an object with a reserved {@code type}. Pure and safe from any thread.
+ */
+public final class PushDialect implements Dialect {
+    /** Types with a meaning of their own, which no publisher may use. */
+    public static final Set<String> RESERVED = Set.of(
+            "join",
+            "leave",
+            "ping",
+            "pong",
+            "ack",
+            "resume",
+            "resumed",
+            "history",
+            "presence",
+            "refresh",
+            "refreshed",
+            "welcome",
+            "sent",
+            "error",
+            "joined",
+            "left",
+            "presence_join",
+            "presence_leave",
+            "drain",
+            "token_expiring",
+            "degraded",
+            "restored",
+            "resync");
+
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    @Override
+    public String name() {
+        return "push";
+    }
+
+    @Override
+    public Command decode(byte[] text) {
+        Event event;
+        try {
+            event = EventCodec.read(text);
+        } catch (InvalidEventException e) {
+            return new Command.Invalid(e.code().text(), e.sentence(), null);
+        }
+        String ref;
+        try {
+            ref = text(event, "ref", 128);
+        } catch (InvalidEventException e) {
+            return new Command.Invalid(e.code().text(), e.sentence(), null);
+        }
+        try {
+            return command(event, ref);
+        } catch (InvalidEventException e) {
+            return new Command.Invalid(e.code().text(), e.sentence(), ref);
+        }
+    }
+
+    private static Command command(Event event, @Nullable String ref) throws InvalidEventException {
+        switch (event.type()) {
+            case "ping":
+                return new Command.Ping(ref);
+            case "join":
+                return new Command.Join(room(event), ref);
+            case "leave":
+                return new Command.Leave(room(event), ref);
+            case "presence":
+                return new Command.Members(room(event), ref);
+            case "refresh":
+                String token = text(event, "token", 4096);
+                if (token == null || token.isEmpty()) throw bad("refresh needs a \"token\"");
+                return new Command.Refresh(token, ref);
+            default:
+                break;
+        }
+        if (RESERVED.contains(event.type())) {
+            throw new InvalidEventException(
+                    InvalidEventException.Code.UNKNOWN_TYPE, "this type is reserved and not one a client sends");
+        }
+        if (event.to() != null && event.room() != null) {
+            throw bad("name either a user in \"to\" or a \"room\", not both");
+        }
+        return new Command.Publish(published(event), ref);
+    }
+
+    /** What a client may set of an event: everything else is the cluster's. */
+    private static Event published(Event event) {
+        Map<String, Payload> extra = event.extra();
+        if (extra.containsKey("ref")) {
+            extra = new LinkedHashMap<>(extra);
+            extra.remove("ref");
+        }
+        return new Event.Builder(event.type())
+                .id(event.id())
+                .to(event.to())
+                .room(event.room())
+                .content(event.content())
+                .durable(event.durable())
+                .extra(extra)
+                .build();
+    }
+
+    private static String room(Event event) throws InvalidEventException {
+        String room = event.room();
+        if (room == null) throw bad(event.type() + " needs a \"room\"");
+        return room;
+    }
+
+    private static @Nullable String text(Event event, String field, int limit) throws InvalidEventException {
+        Payload value = event.extra().get(field);
+        if (value == null) return null;
+        JsonNode node;
+        try {
+            node = JSON.readTree(value.bytes());
+        } catch (JacksonException e) {
+            throw bad("\"" + field + "\" must be a string");
+        }
+        if (node.isNull()) return null;
+        if (!node.isString() && !node.isIntegralNumber()) throw bad("\"" + field + "\" must be a string");
+        String text = node.asString();
+        if (text.length() > limit) {
+            throw new InvalidEventException(
+                    InvalidEventException.Code.TOO_LARGE,
+                    "\"" + field + "\" may have " + limit + " characters at most");
+        }
+        return text;
+    }
+
+    private static InvalidEventException bad(String sentence) {
+        return new InvalidEventException(InvalidEventException.Code.BAD_FRAME, sentence);
+    }
+
+    @Override
+    public byte[] encode(Event event) {
+        Event.Builder frame = event.with().session(null).exclude(null).durable(null);
+        if (event.position() == null) frame.channel(null);
+        return EventCodec.write(frame.build());
+    }
+
+    @Override
+    public byte[] encode(Notice notice) {
+        ObjectNode frame = JSON.createObjectNode();
+        switch (notice) {
+            case Notice.Welcome welcome -> {
+                frame.put("type", "welcome")
+                        .put("session", welcome.session())
+                        .put("user", welcome.user())
+                        .put("node", welcome.node())
+                        .put("heartbeat", welcome.heartbeatMillis());
+                ObjectNode channels = frame.putObject("channels");
+                welcome.channels().forEach((label, position) -> put(channels.putObject(label), position));
+            }
+            case Notice.Sent sent -> {
+                frame.put("type", "sent").put("ref", sent.ref()).put("id", sent.id());
+                if (sent.position() != null) put(frame, sent.position());
+                if (sent.self() != null) put(frame.putObject("self"), sent.self());
+            }
+            case Notice.Failure failure ->
+                answer(frame, "error", failure.ref())
+                        .put("code", failure.code())
+                        .put("error", failure.sentence());
+            case Notice.Joined joined -> {
+                answer(frame, "joined", joined.ref()).put("room", joined.room()).put("members", joined.members());
+                put(frame, joined.position());
+            }
+            case Notice.Left left -> answer(frame, "left", left.ref()).put("room", left.room());
+            case Notice.RoomMembers members -> {
+                answer(frame, "presence", members.ref())
+                        .put("room", members.room())
+                        .put("count", members.count());
+                members.users().forEach(frame.putArray("users")::add);
+            }
+            case Notice.Pong pong -> answer(frame, "pong", pong.ref()).put("timestamp", pong.timestamp());
+            case Notice.Refreshed refreshed ->
+                answer(frame, "refreshed", refreshed.ref()).put("exp", refreshed.expiresAtSeconds());
+            case Notice.Drain drain ->
+                frame.put("type", "drain").put("reconnect_within_ms", drain.reconnectWithinMillis());
+            case Notice.TokenExpiring expiring ->
+                frame.put("type", "token_expiring").put("expires_in", expiring.expiresInSeconds());
+            case Notice.Degraded degraded -> frame.put("type", "degraded");
+            case Notice.Restored restored -> frame.put("type", "restored");
+            case Notice.Resync resync -> {
+                frame.put("type", "resync").put("channel", resync.channel());
+                put(frame, resync.position());
+            }
+        }
+        return JSON.writeValueAsBytes(frame);
+    }
+
+    private static ObjectNode answer(ObjectNode frame, String type, @Nullable String ref) {
+        frame.put("type", type);
+        if (ref != null) frame.put("ref", ref);
+        return frame;
+    }
+
+    private static void put(ObjectNode frame, Position position) {
+        frame.put("epoch", position.epoch()).put("offset", position.offset());
+    }
+}

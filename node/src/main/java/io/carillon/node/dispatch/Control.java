@@ -1,0 +1,73 @@
+package io.carillon.node.dispatch;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Ids;
+import io.carillon.model.channel.Namespace;
+import io.carillon.node.session.CloseCode;
+import io.carillon.node.session.Session;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Carries out what other nodes ask of this one: {@code {"op":"kick"|"join"|"leave","namespace":…,"user":…,"room":…}}. */
+final class Control {
+    private static final Logger log = LoggerFactory.getLogger(Control.class);
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    private final Dispatch dispatch;
+    private final Lane[] lanes;
+
+    Control(Dispatch dispatch, Lane[] lanes) {
+        this.dispatch = dispatch;
+        this.lanes = lanes;
+    }
+
+    static byte[] kick(Namespace namespace, String user) {
+        return JSON.writeValueAsBytes(JSON.createObjectNode()
+                .put("op", "kick")
+                .put("namespace", namespace.name())
+                .put("user", user));
+    }
+
+    static byte[] move(Namespace namespace, String user, String room, boolean join) {
+        return JSON.writeValueAsBytes(JSON.createObjectNode()
+                .put("op", join ? "join" : "leave")
+                .put("namespace", namespace.name())
+                .put("user", user)
+                .put("room", room));
+    }
+
+    /** On the backplane's reader thread: only hands on. An unknown operation is of a newer node and passed over. */
+    void received(byte[] message) {
+        String op;
+        String user;
+        String room;
+        Namespace namespace;
+        try {
+            JsonNode node = JSON.readTree(message);
+            op = node.path("op").asString("");
+            namespace = new Namespace(node.path("namespace").asString(""));
+            user = Ids.check(node.path("user").asString(""), "user");
+            room = node.path("room").asString("");
+            if (!op.equals("kick")) Ids.check(room, "room");
+        } catch (JacksonException | IllegalArgumentException e) {
+            log.warn("A control message was not understood and passed over.");
+            return;
+        }
+        ChannelName channel = ChannelName.user(namespace, user);
+        for (Lane lane : lanes) {
+            lane.run(() -> {
+                for (Session session : lane.members(channel)) {
+                    switch (op) {
+                        case "kick" -> session.socket().close(CloseCode.KICKED);
+                        case "join" -> dispatch.join(lane, session, room, null);
+                        case "leave" -> dispatch.moveOut(lane, session, room);
+                        default -> {}
+                    }
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,34 @@
+package io.carillon.node.dispatch;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.node.dialect.Dialect;
+import io.carillon.node.session.Session;
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One event on its way to the sessions of one event loop, encoded for one dialect.
+ *
+ * @param frame shared by every receiver; the delivery holds one reference
+ * @param only the one session that gets it; null for all
+ * @param exclude the session that must not get it; null for none
+ * @param notUser the user none of whose sessions gets it; null for none
+ */
+record Delivery(
+        ChannelName channel,
+        Dialect dialect,
+        ByteBuf frame,
+        @Nullable String only,
+        @Nullable String exclude,
+        @Nullable String notUser) {
+
+    boolean toAll() {
+        return only == null && exclude == null && notUser == null;
+    }
+
+    boolean isFor(Session session) {
+        if (only != null && !only.equals(session.id())) return false;
+        if (exclude != null && exclude.equals(session.id())) return false;
+        return notUser == null || !notUser.equals(session.user());
+    }
+}

@@ -1,0 +1,515 @@
+package io.carillon.node.dispatch;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
+import io.carillon.model.event.Event;
+import io.carillon.model.event.EventIds;
+import io.carillon.node.backplane.BackplaneException;
+import io.carillon.node.channel.Channel;
+import io.carillon.node.channel.ChannelListener;
+import io.carillon.node.channel.Channels;
+import io.carillon.node.dialect.Command;
+import io.carillon.node.dialect.Dialect;
+import io.carillon.node.dialect.Notice;
+import io.carillon.node.dispatch.Publisher.Published;
+import io.carillon.node.identity.Principal;
+import io.carillon.node.presence.Presence;
+import io.carillon.node.session.CloseCode;
+import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.Session;
+import io.carillon.node.session.SessionListener;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.util.concurrent.EventExecutor;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The crossroads: what clients ask for goes to presence, channels and the backplane; what channels bring goes to the
+ * lanes of the event loops that hold their sessions, encoded once per dialect.
+ *
+ * <p>A session opens in this order: presence, the user's channel, the broadcast, the rooms it was put into; then it is
+ * welcomed with the positions of these channels, and everything that came since follows.
+ */
+public final class Dispatch implements SessionListener, ChannelListener {
+    private static final Logger log = LoggerFactory.getLogger(Dispatch.class);
+
+    private final String node;
+    private final Channels channels;
+    private final Presence presence;
+    private final Publisher publisher;
+    private final Members members;
+    private final Renewal renewal;
+    private final Map<String, Dialect> dialects;
+    private final Map<String, Set<Dialect>> dialectsByNamespace;
+    private final Map<String, Set<String>> ephemeralByNamespace;
+    private final DispatchSettings settings;
+    private final DispatchMetrics metrics;
+    private final InstantSource clock;
+    private final Lane[] lanes;
+    private final Map<EventExecutor, Lane> laneByLoop = new IdentityHashMap<>();
+    private final Control control;
+    private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+
+    /** Who is in a room: asked for by clients, answered from Redis. */
+    public interface Members {
+        /** The count of the room's users, and the first {@code limit} of them. */
+        CompletionStage<Page> first(ChannelName room, int limit);
+
+        /** A room's count and first users. */
+        record Page(long count, List<String> users) {}
+    }
+
+    /** Judges a fresh token for a session. */
+    public interface Renewal {
+        /**
+         * @return the principal of the fresh token; completes with null when the token is refused for good, fails when it
+         *     could not be judged
+         */
+        CompletionStage<@Nullable Principal> renew(Principal current, String token);
+    }
+
+    public Dispatch(
+            String node,
+            List<? extends EventExecutor> loops,
+            Channels channels,
+            Presence presence,
+            Publisher publisher,
+            Members members,
+            Renewal renewal,
+            List<Dialect> dialects,
+            List<Endpoint> endpoints,
+            DispatchSettings settings,
+            DispatchMetrics metrics,
+            InstantSource clock) {
+        this.node = node;
+        this.channels = channels;
+        this.presence = presence;
+        this.publisher = publisher;
+        this.members = members;
+        this.renewal = renewal;
+        this.settings = settings;
+        this.metrics = metrics;
+        this.clock = clock;
+        this.dialects = dialects.stream().collect(Collectors.toUnmodifiableMap(Dialect::name, d -> d));
+        this.dialectsByNamespace = endpoints.stream()
+                .collect(Collectors.groupingBy(
+                        e -> e.namespace().name(),
+                        Collectors.mapping(e -> dialect(e), Collectors.toUnmodifiableSet())));
+        this.ephemeralByNamespace = endpoints.stream()
+                .collect(Collectors.groupingBy(
+                        e -> e.namespace().name(),
+                        Collectors.flatMapping(e -> e.ephemeralTypes().stream(), Collectors.toUnmodifiableSet())));
+        this.lanes = new Lane[loops.size()];
+        for (int i = 0; i < lanes.length; i++) {
+            lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
+            laneByLoop.put(loops.get(i), lanes[i]);
+        }
+        this.control = new Control(this, lanes);
+    }
+
+    /** Starts the lanes' clocks and lets events in. */
+    public void start() {
+        for (Lane lane : lanes) {
+            // Not all at once: each loop has its own phase within the second.
+            var unused = lane.loop()
+                    .scheduleAtFixedRate(
+                            () -> tick(lane), 1000 + 1000L * lane.index() / lanes.length, 1000, TimeUnit.MILLISECONDS);
+        }
+        channels.start(this);
+    }
+
+    private Dialect dialect(Endpoint endpoint) {
+        Dialect dialect = dialects.get(endpoint.dialect());
+        if (dialect == null) {
+            throw new IllegalArgumentException("endpoint " + endpoint.name() + " names the dialect "
+                    + endpoint.dialect() + ", which is none of " + dialects.keySet());
+        }
+        return dialect;
+    }
+
+    private Lane lane(Session session) {
+        Lane lane = laneByLoop.get(session.socket().loop());
+        if (lane == null) throw new IllegalStateException("a session lives on a loop that has no lane");
+        return lane;
+    }
+
+    // ---- sessions, on their loops
+
+    @Override
+    public void opened(Session session) {
+        Lane lane = lane(session);
+        lane.enter(session);
+        Endpoint endpoint = session.endpoint();
+        Principal principal = session.principal();
+        String kind = principal.kind();
+        var online = new Presence.Online(
+                endpoint.namespace(),
+                session.id(),
+                principal.user(),
+                kind,
+                Set.of(),
+                session.socket().address(),
+                endpoint.name(),
+                session.since());
+        // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
+        var left = new AtomicInteger(3);
+        var granted = new CompletableFuture<Set<String>>();
+        presence.opened(online).whenComplete((rooms, failure) -> {
+            granted.complete(rooms == null ? Set.of() : rooms);
+            lane.run(() -> arrived(lane, session, left, granted));
+        });
+        attach(lane, session, session.userChannel(), position -> arrived(lane, session, left, granted));
+        attach(
+                lane,
+                session,
+                ChannelName.broadcast(endpoint.namespace()),
+                position -> arrived(lane, session, left, granted));
+    }
+
+    private void attach(Lane lane, Session session, ChannelName name, Consumer<Position> then) {
+        channels.attach(
+                name,
+                lane.index(),
+                position -> lane.run(() -> {
+                    boolean gone = session.state() == Session.State.CLOSED
+                            || name.kind() == ChannelName.Kind.ROOM && !session.entered(name.id());
+                    if (gone) {
+                        channels.detach(name, lane.index());
+                        return;
+                    }
+                    session.attached(name, position);
+                    // The answer first, then the events that follow it.
+                    then.accept(position);
+                    lane.add(name, dialect(session.endpoint()), session);
+                }));
+    }
+
+    private void arrived(Lane lane, Session session, AtomicInteger left, CompletableFuture<Set<String>> granted) {
+        if (left.decrementAndGet() > 0 || session.state() != Session.State.OPENING) return;
+        Dialect dialect = dialect(session.endpoint());
+        var welcome = new Notice.Welcome(
+                session.id(), session.user(), node, session.endpoint().ping().toMillis(), session.open());
+        byte[] text = dialect.encode(welcome);
+        if (text != null) session.outbox().first(Frames.text(allocator, text));
+        session.outbox().release();
+        lane.flushSoon(session);
+        for (String room : granted.getNow(Set.of())) join(lane, session, room, null);
+    }
+
+    @Override
+    public void closed(Session session, int code) {
+        Lane lane = lane(session);
+        Endpoint endpoint = session.endpoint();
+        session.closed();
+        lane.exit(session);
+        Dialect dialect = dialect(endpoint);
+        detach(lane, dialect, session, session.userChannel());
+        detach(lane, dialect, session, ChannelName.broadcast(endpoint.namespace()));
+        for (String room : session.rooms()) {
+            detach(lane, dialect, session, ChannelName.room(endpoint.namespace(), room));
+            presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
+        }
+        presence.closed(session.id());
+    }
+
+    private void detach(Lane lane, Dialect dialect, Session session, ChannelName channel) {
+        // An attachment still under way detaches itself when it finds the session closed.
+        if (lane.remove(channel, dialect, session)) channels.detach(channel, lane.index());
+    }
+
+    @Override
+    public void received(Session session, byte[] text) {
+        if (session.state() == Session.State.CLOSED) return;
+        Lane lane = lane(session);
+        Command command = dialect(session.endpoint()).decode(text);
+        if (!session.maysend(lane.now())) {
+            refuse(lane, session, command.ref(), "rate_limited", "too many messages; send fewer a second");
+            if (session.flooding(lane.now(), settings.refusals())) {
+                session.socket().close(CloseCode.TOO_MANY_MESSAGES);
+            }
+            return;
+        }
+        switch (command) {
+            case Command.Publish publish -> publish(lane, session, publish);
+            case Command.Join join -> askToJoin(lane, session, join);
+            case Command.Leave leave -> {
+                leave(lane, session, leave.room());
+                send(lane, session, new Notice.Left(leave.ref(), leave.room()));
+            }
+            case Command.Members ask -> members(lane, session, ask);
+            case Command.Ping ping -> send(lane, session, new Notice.Pong(ping.ref(), clock.millis()));
+            case Command.Refresh refresh -> refresh(lane, session, refresh);
+            case Command.Invalid invalid -> refuse(lane, session, invalid.ref(), invalid.code(), invalid.sentence());
+        }
+    }
+
+    private void publish(Lane lane, Session session, Command.Publish command) {
+        Endpoint endpoint = session.endpoint();
+        Event asked = command.event();
+        boolean ephemeral = endpoint.ephemeralTypes().contains(asked.type());
+        boolean durable = !ephemeral && !Boolean.FALSE.equals(asked.durable());
+        Principal principal = session.principal();
+        String id = asked.id() != null ? asked.id() : EventIds.next(clock.millis());
+        Event.Builder builder = asked.with().id(id).from(principal.user(), principal.name(), principal.kind());
+
+        String to = asked.to();
+        String room = asked.room();
+        ChannelName target;
+        if (to != null) {
+            target = ChannelName.user(endpoint.namespace(), to);
+        } else if (room != null) {
+            if (!session.rooms().contains(room)) {
+                refuse(lane, session, command.ref(), "not_in_room", "join the room before sending to it");
+                return;
+            }
+            target = ChannelName.room(endpoint.namespace(), room);
+        } else if (endpoint.clientBroadcast()) {
+            target = ChannelName.broadcast(endpoint.namespace());
+        } else {
+            refuse(
+                    lane,
+                    session,
+                    command.ref(),
+                    "not_allowed",
+                    "clients may not send to everyone here; name a user in \"to\" or a \"room\"");
+            return;
+        }
+        // The sending session has its answer; the user's other sessions get the event, from the target itself or by a
+        // copy on the user's own channel.
+        Event event = builder.exclude(session.id()).build();
+        ChannelName own = session.userChannel();
+        boolean copy = to != null && !ephemeral && !target.equals(own);
+        CompletionStage<Published> sent = publisher.publish(target, event, durable, null);
+        CompletionStage<@Nullable Published> self = copy
+                ? publisher.publish(own, event, durable, null).thenApply(p -> p)
+                : CompletableFuture.completedFuture(null);
+        sent.thenCombine(self, (published, echoed) -> {
+                    String ref = command.ref();
+                    if (ref == null) return null;
+                    return new Notice.Sent(
+                            ref, published.id(), published.position(), echoed == null ? null : echoed.position());
+                })
+                .whenComplete((answer, failure) -> lane.run(() -> {
+                    if (failure != null) unavailable(lane, session, command.ref(), failure);
+                    else if (answer != null) send(lane, session, answer);
+                }));
+    }
+
+    private void askToJoin(Lane lane, Session session, Command.Join command) {
+        String room = command.room();
+        if (!session.principal().mayJoin(room)) {
+            refuse(lane, session, command.ref(), "not_allowed", "the token does not name this private room");
+            return;
+        }
+        if (settings.rooms() > 0
+                && session.rooms().size() >= settings.rooms()
+                && !session.rooms().contains(room)) {
+            refuse(
+                    lane,
+                    session,
+                    command.ref(),
+                    "too_many_rooms",
+                    "a session may be in " + settings.rooms() + " rooms; leave one first");
+            return;
+        }
+        join(lane, session, room, command.ref());
+    }
+
+    /** Joins in the order presence, channel: whoever is told of the join can reach the session. */
+    void join(Lane lane, Session session, String room, @Nullable String ref) {
+        Endpoint endpoint = session.endpoint();
+        ChannelName name = ChannelName.room(endpoint.namespace(), room);
+        boolean fresh = session.join(room);
+        presence.joined(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents())
+                .whenComplete((count, failure) -> lane.run(() -> {
+                    if (session.state() == Session.State.CLOSED
+                            || !session.rooms().contains(room)) return;
+                    if (failure != null) {
+                        if (fresh) {
+                            session.leave(room);
+                            presence.left(
+                                    endpoint.namespace(),
+                                    room,
+                                    session.id(),
+                                    session.user(),
+                                    endpoint.presenceEvents());
+                        }
+                        unavailable(lane, session, ref, failure);
+                        return;
+                    }
+                    if (fresh) {
+                        attach(lane, session, name, at -> send(lane, session, new Notice.Joined(ref, room, count, at)));
+                    } else {
+                        // Already in: the answer still tells where the room stands, and balances its attachment.
+                        channels.attach(
+                                name,
+                                lane.index(),
+                                at -> lane.run(() -> {
+                                    channels.detach(name, lane.index());
+                                    send(lane, session, new Notice.Joined(ref, room, count, at));
+                                }));
+                    }
+                }));
+    }
+
+    void leave(Lane lane, Session session, String room) {
+        if (!session.leave(room)) return;
+        Endpoint endpoint = session.endpoint();
+        detach(lane, dialect(endpoint), session, ChannelName.room(endpoint.namespace(), room));
+        presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
+    }
+
+    /** Leaves the room by somebody else's wish: the client is told. */
+    void moveOut(Lane lane, Session session, String room) {
+        if (!session.rooms().contains(room)) return;
+        leave(lane, session, room);
+        send(lane, session, new Notice.Left(null, room));
+    }
+
+    private void members(Lane lane, Session session, Command.Members command) {
+        String room = command.room();
+        if (!session.rooms().contains(room)) {
+            refuse(lane, session, command.ref(), "not_in_room", "join the room before asking who is in it");
+            return;
+        }
+        members.first(ChannelName.room(session.endpoint().namespace(), room), 1000)
+                .whenComplete((page, failure) -> lane.run(() -> {
+                    if (page == null) unavailable(lane, session, command.ref(), failure);
+                    else {
+                        send(lane, session, new Notice.RoomMembers(command.ref(), room, page.count(), page.users()));
+                    }
+                }));
+    }
+
+    private void refresh(Lane lane, Session session, Command.Refresh command) {
+        renewal.renew(session.principal(), command.token())
+                .whenComplete((principal, failure) -> lane.run(() -> {
+                    if (session.state() == Session.State.CLOSED) return;
+                    if (failure != null) {
+                        unavailable(lane, session, command.ref(), failure);
+                    } else if (principal == null) {
+                        session.socket().close(CloseCode.BAD_CREDENTIAL);
+                    } else {
+                        session.principal(principal);
+                        send(lane, session, new Notice.Refreshed(command.ref(), principal.expiresAt() / 1000));
+                    }
+                }));
+    }
+
+    private void refuse(Lane lane, Session session, @Nullable String ref, String code, String sentence) {
+        metrics.refused(code);
+        send(lane, session, new Notice.Failure(ref, code, sentence));
+    }
+
+    private void unavailable(Lane lane, Session session, @Nullable String ref, @Nullable Throwable failure) {
+        Throwable cause = failure != null && failure.getCause() != null ? failure.getCause() : failure;
+        if (!(cause instanceof BackplaneException)) log.error("A command failed unexpectedly.", cause);
+        refuse(lane, session, ref, "unavailable", "the cluster cannot take this now; try again shortly");
+    }
+
+    private void send(Lane lane, Session session, Notice notice) {
+        if (session.state() == Session.State.CLOSED) return;
+        byte[] text = dialect(session.endpoint()).encode(notice);
+        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
+    }
+
+    /** Once a second on each loop. */
+    private void tick(Lane lane) {
+        lane.checkOutboxes();
+        long now = clock.millis();
+        List<Session> here = lane.sessions();
+        for (int i = here.size() - 1; i >= 0; i--) {
+            if (i >= here.size()) continue;
+            Session session = here.get(i);
+            long left = session.principal().expiresAt() - now;
+            if (left <= 0) {
+                session.socket().close(CloseCode.TOKEN_EXPIRED);
+            } else if (left <= 30_000 && session.state() == Session.State.OPEN && session.announceExpiry()) {
+                send(lane, session, new Notice.TokenExpiring((left + 999) / 1000));
+            }
+        }
+    }
+
+    /** Tells every session that the node goes and within which window to reconnect. Safe from any thread. */
+    public void announceDrain(long reconnectWithinMillis) {
+        toEveryone(new Notice.Drain(reconnectWithinMillis));
+    }
+
+    private void toEveryone(Notice notice) {
+        for (Lane lane : lanes) {
+            lane.run(() -> {
+                for (Session session : new ArrayList<>(lane.sessions())) {
+                    if (session.state() == Session.State.OPEN) send(lane, session, notice);
+                }
+            });
+        }
+    }
+
+    // ---- channels, on their workers
+
+    @Override
+    public boolean event(Channel channel, Event event) {
+        for (Lane lane : lanes) {
+            if (channel.wantedBy(lane.index()) && lane.full()) {
+                metrics.dropped();
+                return false;
+            }
+        }
+        ChannelName name = channel.name();
+        String namespace = name.namespace().name();
+        // An ephemeral event such as typing goes to no session of its sender.
+        boolean ephemeral =
+                ephemeralByNamespace.getOrDefault(namespace, Set.of()).contains(event.type());
+        String notUser = ephemeral ? event.from() : null;
+        if (event.timestamp() > 0) metrics.dispatched(clock.millis() - event.timestamp());
+        for (Dialect dialect : dialectsByNamespace.getOrDefault(namespace, Set.of())) {
+            byte[] text = dialect.encode(event);
+            if (text == null) continue;
+            ByteBuf frame = Frames.text(allocator, text);
+            for (Lane lane : lanes) {
+                if (channel.wantedBy(lane.index())) {
+                    lane.deliver(new Delivery(
+                            name, dialect, frame.retainedDuplicate(), event.session(), event.exclude(), notUser));
+                }
+            }
+            frame.release();
+        }
+        return true;
+    }
+
+    @Override
+    public void resync(Channel channel, Position position) {
+        var notice = new Notice.Resync(channel.name().label(), position);
+        for (Lane lane : lanes) {
+            if (!channel.wantedBy(lane.index())) continue;
+            lane.run(() -> {
+                for (Session session : lane.members(channel.name())) send(lane, session, notice);
+            });
+        }
+    }
+
+    @Override
+    public void linked(boolean up) {
+        toEveryone(up ? new Notice.Restored() : new Notice.Degraded());
+    }
+
+    @Override
+    public void control(byte[] message) {
+        control.received(message);
+    }
+}

@@ -1,0 +1,84 @@
+package io.carillon.node.dispatch;
+
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** What is counted about dispatch; {@code docs/metrics.md} says what each means. */
+public final class DispatchMetrics {
+    private final MeterRegistry registry;
+    private final Counter delivered;
+    private final Counter slow;
+    private final Counter dropped;
+    private final Timer durable;
+    private final Timer ephemeral;
+    private final Counter failed;
+    private final Timer delivery;
+    private final Map<String, Counter> refused = new ConcurrentHashMap<>();
+
+    public DispatchMetrics(MeterRegistry registry) {
+        this.registry = registry;
+        delivered = registry.counter("carillon.deliveries");
+        slow = registry.counter("carillon.outbox.slow");
+        dropped = registry.counter("carillon.dispatch.dropped");
+        durable = timer("carillon.publish", "kind", "durable");
+        ephemeral = timer("carillon.publish", "kind", "ephemeral");
+        failed = registry.counter("carillon.publish.failures");
+        delivery = timer("carillon.delivery");
+    }
+
+    private Timer timer(String name, String... tags) {
+        return Timer.builder(name)
+                .tags(tags)
+                .serviceLevelObjectives(
+                        Duration.ofMillis(1),
+                        Duration.ofMillis(2),
+                        Duration.ofMillis(5),
+                        Duration.ofMillis(10),
+                        Duration.ofMillis(25),
+                        Duration.ofMillis(50),
+                        Duration.ofMillis(100),
+                        Duration.ofMillis(250),
+                        Duration.ofSeconds(1),
+                        Duration.ofSeconds(5))
+                .register(registry);
+    }
+
+    void delivered(long frames) {
+        delivered.increment(frames);
+    }
+
+    void slow() {
+        slow.increment();
+    }
+
+    void dropped() {
+        dropped.increment();
+    }
+
+    void published(boolean kept, long nanos) {
+        (kept ? durable : ephemeral).record(Duration.ofNanos(nanos));
+    }
+
+    void publishFailed() {
+        failed.increment();
+    }
+
+    /** From the event's acceptance to its hand-over to the sessions' loops. */
+    void dispatched(long millis) {
+        delivery.record(Duration.ofMillis(Math.max(0, millis)));
+    }
+
+    /**
+     * A client's message was refused.
+     *
+     * @param code one of the dialects' stable codes
+     */
+    void refused(String code) {
+        refused.computeIfAbsent(code, c -> registry.counter("carillon.messages.refused", "code", c))
+                .increment();
+    }
+}

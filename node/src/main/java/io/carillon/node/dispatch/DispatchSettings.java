@@ -1,0 +1,43 @@
+package io.carillon.node.dispatch;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.node.backplane.Backplane.Retention;
+import jakarta.validation.constraints.Positive;
+import jakarta.validation.constraints.PositiveOrZero;
+import java.time.Duration;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.validation.annotation.Validated;
+
+/**
+ * Limits of dispatch, and how much of each channel is kept.
+ *
+ * @param laneBytes frames that may wait for the sessions of one event loop, bytes; beyond it ephemeral events are
+ *     dropped and durable ones read from the history later
+ * @param rooms rooms one session may be in; 0 = no limit
+ * @param refusals messages over the rate within ten seconds that close a session with 4429
+ * @param userHistory events kept of a user's channel
+ * @param roomHistory events kept of a room
+ * @param broadcastHistory events kept of the broadcast
+ * @param historyAge how long a channel's events are kept after the last one
+ */
+@Validated
+@ConfigurationProperties("carillon.dispatch")
+public record DispatchSettings(
+        @Positive @DefaultValue("67108864") long laneBytes,
+        @PositiveOrZero @DefaultValue("128") int rooms,
+        @Positive @DefaultValue("100") int refusals,
+        @Positive @DefaultValue("256") int userHistory,
+        @Positive @DefaultValue("1024") int roomHistory,
+        @Positive @DefaultValue("2048") int broadcastHistory,
+        @DefaultValue("300s") Duration historyAge) {
+
+    Retention retention(ChannelName.Kind kind) {
+        int events = switch (kind) {
+            case USER -> userHistory;
+            case ROOM -> roomHistory;
+            case BROADCAST -> broadcastHistory;
+        };
+        return new Retention(events, Math.toIntExact(historyAge.toSeconds()));
+    }
+}

@@ -1,0 +1,268 @@
+package io.carillon.node.dispatch;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.node.dialect.Dialect;
+import io.carillon.node.session.CloseCode;
+import io.carillon.node.session.Session;
+import io.netty.buffer.ByteBuf;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.internal.PlatformDependent;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The fan-out of one event loop. Work comes in through one queue; a sweep takes everything that came in during the
+ * sweep before, joins the frames of each channel into one shared buffer and does one write for each session. There is
+ * no timer: at low load a sweep carries one event at once, at high load the batches grow by themselves, since sends are
+ * nearly the whole cost.
+ *
+ * <p>{@link #run}, {@link #deliver} and {@link #full} are safe from any thread; everything else belongs to the loop.
+ */
+final class Lane {
+    private static final Logger log = LoggerFactory.getLogger(Lane.class);
+
+    private final int index;
+    private final EventExecutor loop;
+    private final DispatchMetrics metrics;
+    private final long limit;
+
+    private final Queue<Object> inbox = PlatformDependent.newMpscQueue();
+    private final AtomicBoolean scheduled = new AtomicBoolean();
+    private final AtomicLong waiting = new AtomicLong();
+
+    // Owned by the loop from here on.
+    private final Map<ChannelName, List<LaneChannel>> channels = new HashMap<>();
+    private final List<LaneChannel> collecting = new ArrayList<>();
+    private final List<Session> sessions = new ArrayList<>();
+    private List<Session> unflushed = new ArrayList<>();
+
+    /**
+     * @param limit bytes of frames that may wait here
+     */
+    Lane(int index, EventExecutor loop, long limit, DispatchMetrics metrics) {
+        this.index = index;
+        this.loop = loop;
+        this.limit = limit;
+        this.metrics = metrics;
+    }
+
+    int index() {
+        return index;
+    }
+
+    EventExecutor loop() {
+        return loop;
+    }
+
+    /** Milliseconds of the loop's own clock. */
+    long now() {
+        return System.nanoTime() / 1_000_000;
+    }
+
+    /** Whether more than the limit waits. */
+    boolean full() {
+        return waiting.get() > limit;
+    }
+
+    void run(Runnable task) {
+        inbox.add(task);
+        schedule();
+    }
+
+    /** Hands the frame to the channel's sessions of this loop; takes over the delivery's reference. */
+    void deliver(Delivery delivery) {
+        waiting.addAndGet(delivery.frame().readableBytes());
+        inbox.add(delivery);
+        schedule();
+    }
+
+    private void schedule() {
+        if (scheduled.compareAndSet(false, true)) loop.execute(this::sweep);
+    }
+
+    private void sweep() {
+        // What comes in while this sweep runs waits for the next, so that reads of the loop get their turn.
+        int due = inbox.size();
+        for (int i = 0; i < due; i++) {
+            Object next = inbox.poll();
+            if (next == null) break;
+            try {
+                if (next instanceof Delivery delivery) take(delivery);
+                else ((Runnable) next).run();
+            } catch (RuntimeException e) {
+                log.error("A task of a lane failed; the others go on. lane={}", index, e);
+            }
+        }
+        for (LaneChannel channel : collecting) send(channel);
+        collecting.clear();
+        flush();
+        scheduled.set(false);
+        if (!inbox.isEmpty()) schedule();
+    }
+
+    private void flush() {
+        List<Session> due = unflushed;
+        if (due.isEmpty()) return;
+        // A flush may fail and close its session, which may write to others: they go into a fresh list.
+        unflushed = new ArrayList<>();
+        for (Session session : due) session.socket().flush();
+        if (unflushed.isEmpty()) {
+            due.clear();
+            unflushed = due;
+        }
+    }
+
+    private void take(Delivery delivery) {
+        waiting.addAndGet(-delivery.frame().readableBytes());
+        LaneChannel channel = find(delivery.channel(), delivery.dialect());
+        if (channel == null) {
+            delivery.frame().release();
+            return;
+        }
+        if (delivery.toAll()) {
+            if (channel.collect(delivery.frame())) collecting.add(channel);
+            return;
+        }
+        // What came before it leaves before it.
+        if (channel.collected() > 0) {
+            send(channel);
+            collecting.remove(channel);
+        }
+        try {
+            int receivers = 0;
+            for (Session session : List.copyOf(channel.members())) {
+                if (delivery.isFor(session)) {
+                    send(session, delivery.frame().retainedDuplicate(), 1);
+                    receivers++;
+                }
+            }
+            metrics.delivered(receivers);
+        } finally {
+            delivery.frame().release();
+        }
+    }
+
+    private void send(LaneChannel channel) {
+        int count = channel.collected();
+        if (count == 0) return;
+        ByteBuf joined = channel.join();
+        try {
+            List<Session> members = channel.members();
+            // Backwards: a session found too slow leaves the list while it is walked.
+            for (int i = members.size() - 1; i >= 0; i--) {
+                if (i < members.size()) send(members.get(i), joined.retainedDuplicate(), count);
+            }
+            metrics.delivered((long) count * members.size());
+        } finally {
+            joined.release();
+        }
+    }
+
+    /** Queues frames for the session; they are flushed at the end of the sweep. */
+    void send(Session session, ByteBuf frames, int count) {
+        if (!session.outbox().offer(frames, count, now())) {
+            slow(session);
+            return;
+        }
+        unflushed.add(session);
+    }
+
+    /** The same from outside a sweep, on the loop: flushed with the next. */
+    void sendSoon(Session session, ByteBuf frame) {
+        send(session, frame, 1);
+        schedule();
+    }
+
+    /** Flushes the session with the next sweep. */
+    void flushSoon(Session session) {
+        unflushed.add(session);
+        schedule();
+    }
+
+    private void slow(Session session) {
+        metrics.slow();
+        session.socket().close(CloseCode.TOO_SLOW);
+    }
+
+    @Nullable
+    LaneChannel find(ChannelName name, Dialect dialect) {
+        List<LaneChannel> here = channels.get(name);
+        if (here == null) return null;
+        for (LaneChannel channel : here) {
+            if (channel.dialect() == dialect) return channel;
+        }
+        return null;
+    }
+
+    /** Sessions of this loop on the channel, whatever their dialect. */
+    List<Session> members(ChannelName name) {
+        List<LaneChannel> here = channels.get(name);
+        if (here == null) return List.of();
+        if (here.size() == 1) return List.copyOf(here.getFirst().members());
+        List<Session> all = new ArrayList<>();
+        for (LaneChannel channel : here) all.addAll(channel.members());
+        return all;
+    }
+
+    void add(ChannelName name, Dialect dialect, Session session) {
+        LaneChannel channel = find(name, dialect);
+        if (channel == null) {
+            channel = new LaneChannel(name, dialect);
+            channels.computeIfAbsent(name, n -> new ArrayList<>(1)).add(channel);
+        }
+        channel.add(session);
+    }
+
+    /** Takes the session off the channel; whether it was on it. */
+    boolean remove(ChannelName name, Dialect dialect, Session session) {
+        LaneChannel channel = find(name, dialect);
+        if (channel == null || !channel.remove(session)) return false;
+        if (channel.members().isEmpty() && channel.collected() == 0) {
+            List<LaneChannel> here = channels.get(name);
+            if (here != null) {
+                here.remove(channel);
+                if (here.isEmpty()) channels.remove(name);
+            }
+        }
+        return true;
+    }
+
+    /** Sessions of this loop; not to be changed. */
+    List<Session> sessions() {
+        return sessions;
+    }
+
+    void enter(Session session) {
+        session.slot(sessions.size());
+        sessions.add(session);
+    }
+
+    void exit(Session session) {
+        int slot = session.slot();
+        if (slot < 0) return;
+        Session last = sessions.removeLast();
+        if (last != session) {
+            sessions.set(slot, last);
+            last.slot(slot);
+        }
+        session.slot(-1);
+    }
+
+    /** Looks after the sessions once: clients that do not read in time are closed. */
+    void checkOutboxes() {
+        long now = now();
+        for (int i = sessions.size() - 1; i >= 0; i--) {
+            if (i >= sessions.size()) continue;
+            Session session = sessions.get(i);
+            if (!session.outbox().onTime(now)) slow(session);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package io.carillon.node.dispatch;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.model.event.Event;
+import io.carillon.model.event.EventCodec;
+import io.carillon.model.event.EventIds;
+import io.carillon.node.backplane.Backplane;
+import io.carillon.node.backplane.Backplane.Retention;
+import java.time.InstantSource;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/** Hands events to the backplane: durable ones to the script that stamps, keeps and publishes them in one step. */
+final class Publications implements Publisher {
+    private final Backplane backplane;
+    private final DispatchSettings settings;
+    private final InstantSource clock;
+    private final DispatchMetrics metrics;
+
+    Publications(Backplane backplane, DispatchSettings settings, InstantSource clock, DispatchMetrics metrics) {
+        this.backplane = backplane;
+        this.settings = settings;
+        this.clock = clock;
+        this.metrics = metrics;
+    }
+
+    @Override
+    public CompletionStage<Published> publish(
+            ChannelName channel, Event event, boolean durable, @Nullable Retention retention) {
+        long start = System.nanoTime();
+        long now = clock.millis();
+        String given = event.id();
+        String id = given != null ? given : EventIds.next(now);
+        Event.Builder stamped =
+                event.with().id(id).durable(null).channel(null).position(null).timestamp(durable ? 0 : now);
+        byte[] bytes = EventCodec.write(stamped.build());
+        CompletionStage<Published> done;
+        if (durable) {
+            Retention kept = retention != null ? retention : settings.retention(channel.kind());
+            done = backplane
+                    .append(channel, bytes, id, kept)
+                    .thenApply(appended -> new Published(id, appended.position(), appended.receivers()));
+        } else {
+            done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers));
+        }
+        return done.whenComplete((published, failure) -> {
+            if (failure == null) metrics.published(durable, System.nanoTime() - start);
+            else metrics.publishFailed();
+        });
+    }
+}

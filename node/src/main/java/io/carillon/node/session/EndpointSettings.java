@@ -1,0 +1,112 @@
+package io.carillon.node.session;
+
+import io.carillon.model.channel.Namespace;
+import jakarta.validation.Valid;
+import jakarta.validation.constraints.NotBlank;
+import jakarta.validation.constraints.Pattern;
+import jakarta.validation.constraints.Positive;
+import jakarta.validation.constraints.PositiveOrZero;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+import org.springframework.validation.annotation.Validated;
+
+/**
+ * The addresses clients connect to, {@code carillon.endpoints.<name>}.
+ *
+ * @param endpoints by name
+ */
+@Validated
+@ConfigurationProperties("carillon")
+public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) {
+
+    /**
+     * One address.
+     *
+     * @param path exact path of the handshake, starting with a slash
+     * @param dialect wire format spoken there
+     * @param namespace application it belongs to; the endpoint's name when left out
+     * @param maxMessage largest message accepted
+     * @param messagesPerSecond messages a session may send a second on average; 0 = no limit
+     * @param burst messages a session may send at once
+     * @param origins foreign origins whose pages may connect, each {@code scheme://host[:port]}
+     * @param queryToken whether the token may come as {@code ?token=}
+     * @param sessionsPerUser most sessions of one user over all nodes; 0 = no limit
+     * @param clientBroadcast whether clients may send to everyone
+     * @param presenceEvents whether a room is told who joins and leaves
+     * @param ephemeralTypes event types never kept nor shown to their sender
+     * @param silence a session that sends nothing for this long is closed with 4408
+     * @param ping how often the server pings
+     */
+    public record One(
+            @NotBlank @Pattern(regexp = "/[A-Za-z0-9/_-]{1,100}")
+            String path,
+
+            @NotBlank String dialect,
+            @Nullable String namespace,
+            @DefaultValue("512KB") DataSize maxMessage,
+            @PositiveOrZero @DefaultValue("20") int messagesPerSecond,
+            @Positive @DefaultValue("40") int burst,
+            @DefaultValue Set<@Pattern(regexp = "https?://[^/*?#]+") String> origins,
+            @DefaultValue("true") boolean queryToken,
+            @PositiveOrZero @DefaultValue("10") int sessionsPerUser,
+            @DefaultValue("false") boolean clientBroadcast,
+            @DefaultValue("false") boolean presenceEvents,
+            @DefaultValue("typing") Set<String> ephemeralTypes,
+            @DefaultValue("60s") Duration silence,
+            @DefaultValue("25s") Duration ping) {
+
+        public One {
+            if (ping.toMillis() <= 0 || silence.compareTo(ping) <= 0) {
+                throw new IllegalArgumentException("an endpoint's silence must be longer than its ping");
+            }
+            if (maxMessage.toBytes() < 1024 || maxMessage.toBytes() > 16 * 1024 * 1024) {
+                throw new IllegalArgumentException("an endpoint's max-message is 1KB to 16MB");
+            }
+        }
+    }
+
+    public EndpointSettings {
+        var paths = new HashMap<String, String>();
+        endpoints.forEach((name, one) -> {
+            String other = paths.put(one.path(), name);
+            if (other != null) {
+                throw new IllegalArgumentException(
+                        "the endpoints " + other + " and " + name + " have the same path " + one.path());
+            }
+        });
+    }
+
+    /** The endpoints, checked. */
+    public List<Endpoint> list() {
+        return endpoints.entrySet().stream()
+                .map(entry -> endpoint(entry.getKey(), entry.getValue()))
+                .toList();
+    }
+
+    private static Endpoint endpoint(String name, One one) {
+        String namespace = one.namespace() == null ? name : one.namespace();
+        return new Endpoint(
+                name,
+                one.path(),
+                one.dialect(),
+                new Namespace(namespace),
+                Math.toIntExact(one.maxMessage().toBytes()),
+                one.messagesPerSecond(),
+                one.burst(),
+                one.origins(),
+                one.queryToken(),
+                one.sessionsPerUser(),
+                one.clientBroadcast(),
+                one.presenceEvents(),
+                one.ephemeralTypes(),
+                one.silence(),
+                one.ping());
+    }
+}
