@@ -1,0 +1,115 @@
+-- Appends one event to a channel's history and publishes it, atomically: offset, epoch, history, idempotency, PUBLISH.
+--
+-- KEYS[1]  the channel: <prefix>:<namespace>:(user|room|broadcast):{<id>}; also the key of its meta. Beside it
+--          <channel>:history (list of stamped events) and <channel>:ids (sorted set, event id -> offset)
+-- ARGV[1]  the event, one JSON object as text
+-- ARGV[2]  its id, [A-Za-z0-9._:@~+=-]{1,128}; '' to take the event's own "id", or else <epoch>-<offset>
+-- ARGV[3..] option pairs:
+--   max <events kept>  ttl <seconds the history outlives the last publish>  meta <seconds the meta does>
+--   trusted 1          a node has validated the event; without it the event is decoded and checked here
+-- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers}
+--
+-- Stamps replace the opening brace: {"channel":"user:u1","offset":17,"epoch":"e","timestamp":1760000000123,"id":"i",
+-- Meta is <epoch> <offset> <timestamp of the last event> <primary's replication id> <previous epoch or -> <offset at
+-- which it ended>. The epoch changes when the primary does, so a tail lost in a failover is never taken for continuity.
+local PUBLISH = '@PUB@'
+local MAX_EVENT = 540672 -- content of 512 KiB, and 16 KiB for the other fields
+local channel, event, id = KEYS[1], ARGV[1] or '', ARGV[2] or ''
+local kind, name = string.match(channel, '^[a-z0-9%-]+:[a-z0-9%-]+:(%l+):{([%w%._:@~+=%-]+)}$')
+if not kind or #name > 128 or (kind ~= 'user' and kind ~= 'room' and kind ~= 'broadcast') then
+  return redis.error_reply('CARILLONCHANNEL expected <prefix>:<namespace>:user|room|broadcast:{<id>}')
+end
+local options = {max = 256, ttl = 300, meta = 172800, trusted = 0}
+for i = 3, #ARGV, 2 do
+  local key, value = ARGV[i], tonumber(ARGV[i + 1])
+  if not options[key] then return redis.error_reply('CARILLONOPTION unknown option') end
+  if not value or value < 1 or value > 1e7 then return redis.error_reply('CARILLONOPTION expected 1 to 10000000') end
+  options[key] = math.floor(value)
+end
+if options.meta < options.ttl then options.meta = options.ttl end
+local brace = string.find(event, '{', 1, true)
+if not brace or string.find(string.sub(event, 1, brace - 1), '%S') then
+  return redis.error_reply('CARILLONEVENT the event is not a JSON object')
+end
+if options.trusted ~= 1 then
+  if #event > MAX_EVENT then return redis.error_reply('CARILLONSIZE the event is too large') end
+  local fine, decoded = pcall(cjson.decode, event)
+  if not fine or type(decoded) ~= 'table' then return redis.error_reply('CARILLONEVENT the event is not valid JSON') end
+  local function bad(what) return redis.error_reply('CARILLONEVENT ' .. what) end
+  if type(decoded.type) ~= 'string' or #decoded.type > 64 or not string.find(decoded.type, '^[%w_%.:%-]+$') then
+    return bad('type must be 1 to 64 characters of A-Z a-z 0-9 _ . : -')
+  end
+  local function given(field) return decoded[field] ~= nil and decoded[field] ~= cjson.null end
+  for _, field in ipairs({'id', 'from', 'to', 'room', 'session', 'exclude'}) do
+    local value = decoded[field]
+    if given(field) and (type(value) ~= 'string' or value == '' or #value > 128 or string.find(value, '[^%w%._:@~+=%-]')) then
+      return bad(field .. ' must be 1 to 128 characters of A-Z a-z 0-9 . _ : @ ~ + = -')
+    end
+  end
+  for field, expected in pairs({from_name = 'string', from_kind = 'string', durable = 'boolean', ack = 'boolean'}) do
+    if given(field) and type(decoded[field]) ~= expected then return bad(field .. ' must be a ' .. expected) end
+  end
+  local function deep(value, left)
+    if type(value) ~= 'table' then return false end
+    if left == 0 then return true end
+    for _, inner in pairs(value) do
+      if deep(inner, left - 1) then return true end
+    end
+    return false
+  end
+  if deep(decoded, 33) then return bad('the content is nested deeper than 32') end
+  if id == '' and given('id') then id = decoded.id end
+end
+if #id > 128 or string.find(id, '[^%w%._:@~+=%-]') then
+  return redis.error_reply('CARILLONID an id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ ~ + = -')
+end
+
+local history, ids = channel .. ':history', channel .. ':ids'
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local primary = string.sub(string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or 'none', 1, 10)
+local epoch, offset, last, seen, previous, ended = nil, 0, 0, primary, '-', 0
+local meta = redis.call('GET', channel)
+if meta then
+  epoch, offset, last, seen, previous, ended = string.match(meta, '^(%S+) (%d+) (%d+) (%S+) (%S+) (%d+)$')
+  if not epoch then return redis.error_reply('CARILLONMETA the meta of the channel is corrupt') end
+  offset, last = tonumber(offset), tonumber(last)
+  if seen ~= primary then -- first touch under a new primary: a new epoch, and the offsets go on
+    previous, ended, epoch = epoch, offset, nil
+  end
+else
+  redis.call('DEL', history, ids) -- the meta is lost, so what is left of the history proves nothing
+end
+local fresh = epoch == nil
+if fresh then
+  epoch = string.format('%x', tonumber(time[1] .. string.format('%06d', tonumber(time[2])))) .. '.' .. string.sub(primary, 1, 4)
+end
+if now < last then now = last end -- time never goes back within a channel
+local function save()
+  redis.call('SET', channel, table.concat({epoch, string.format('%.0f', offset), string.format('%.0f', last), primary,
+    previous, string.format('%.0f', ended)}, ' '), 'EX', options.meta)
+end
+if id ~= '' then
+  local known = redis.call('ZSCORE', ids, id)
+  if known then
+    if fresh then save() end
+    return {tonumber(known), epoch, last, 1, 0}
+  end
+end
+offset, last = offset + 1, now
+local place = string.format('%.0f', offset)
+local named = id ~= ''
+if not named then id = epoch .. '-' .. place end
+local label = kind
+if kind ~= 'broadcast' then label = kind .. ':' .. name end
+local message = '{"channel":"' .. label .. '","offset":' .. place .. ',"epoch":"' .. epoch .. '","timestamp":'
+  .. string.format('%.0f', now) .. ',"id":"' .. id .. '",' .. string.sub(event, brace + 1)
+if redis.call('RPUSH', history, message) > options.max then redis.call('LTRIM', history, -options.max, -1) end
+redis.call('EXPIRE', history, options.ttl)
+save()
+if named then
+  redis.call('ZADD', ids, place, id)
+  if offset % 16 == 0 then redis.call('ZREMRANGEBYSCORE', ids, '-inf', offset - options.max) end
+  redis.call('EXPIRE', ids, options.ttl)
+end
+return {offset, epoch, now, 0, redis.call(PUBLISH, channel, message)}
