@@ -5,8 +5,6 @@
 # shellcheck disable=SC2034,SC2317  # what is set and defined here is used by the scripts, and called through within()
 set -euo pipefail
 umask 077
-# A peer that hangs up is an error to handle, not the end of the script.
-trap '' PIPE
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Everything a cluster makes lies here. Another directory is another cluster.
@@ -245,6 +243,8 @@ http() {
     local port=$1 path=$2 line fd header
     shift 2
     HTTP_STATUS=000 HTTP_BODY=
+    # A peer that hangs up early is an answer that did not come, not the end of the script.
+    trap '' PIPE
     { exec {fd}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
     {
         printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n' "$path" "$port"
@@ -258,12 +258,14 @@ http() {
         IFS= read -r -t 5 -d '' HTTP_BODY <&"$fd" || true
     fi
     exec {fd}>&-
+    trap - PIPE
 }
 
 # round_trip <port> [token]: a WebSocket through the front door, one ping there and its pong back.
 round_trip() {
     local LC_ALL=C port=$1 token=${2:-} line fd part deadline identity='?user_id=carillon-up' ok=1
     { exec {fd}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
+    trap '' PIPE
     {
         [ -z "$token" ] || identity=
         printf 'GET /api/ws/connect%s HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' "$identity" "$port"
@@ -285,6 +287,7 @@ round_trip() {
         printf '\x88\x82\0\0\0\0\x03\xe8' 1>&"$fd" 2>/dev/null || true
     fi
     exec {fd}>&-
+    trap - PIPE
     return "$ok"
 }
 
