@@ -1,0 +1,106 @@
+package io.carillon.loadgen;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The {@code --name value} options of one command. */
+record Arguments(Map<String, String> values) {
+
+    Arguments {
+        values = Map.copyOf(values);
+    }
+
+    static Arguments parse(String... words) {
+        Map<String, String> values = new LinkedHashMap<>();
+        for (int i = 0; i < words.length; i++) {
+            String word = words[i];
+            if (!word.startsWith("--")) {
+                throw new IllegalArgumentException("expected an option, got '" + word + "'");
+            }
+            int equals = word.indexOf('=');
+            if (equals > 0) {
+                values.put(word.substring(2, equals), word.substring(equals + 1));
+            } else if (word.equals("--help")) {
+                values.put("help", "true");
+            } else if (i + 1 < words.length) {
+                values.put(word.substring(2), words[++i]);
+            } else {
+                throw new IllegalArgumentException("option " + word + " needs a value");
+            }
+        }
+        return new Arguments(values);
+    }
+
+    boolean has(String name) {
+        return values.containsKey(name);
+    }
+
+    String text(String name, String fallback) {
+        return values.getOrDefault(name, fallback);
+    }
+
+    String required(String name) {
+        String value = values.get(name);
+        if (value == null || value.isEmpty()) {
+            throw new IllegalArgumentException("option --" + name + " is required");
+        }
+        return value;
+    }
+
+    int integer(String name, int fallback) {
+        String value = values.get(name);
+        try {
+            return value == null ? fallback : Integer.parseInt(value);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("option --" + name + " must be a whole number, got '" + value + "'", e);
+        }
+    }
+
+    double number(String name, double fallback) {
+        String value = values.get(name);
+        try {
+            return value == null ? fallback : Double.parseDouble(value);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("option --" + name + " must be a number, got '" + value + "'", e);
+        }
+    }
+
+    boolean flag(String name, boolean fallback) {
+        String value = values.get(name);
+        return value == null ? fallback : Boolean.parseBoolean(value);
+    }
+
+    List<String> list(String name) {
+        List<String> items = new ArrayList<>();
+        for (String item : text(name, "").split(",", -1)) {
+            if (!item.isBlank()) {
+                items.add(item.strip());
+            }
+        }
+        return items;
+    }
+
+    /** The options as words again, for a second process. */
+    List<String> words() {
+        List<String> words = new ArrayList<>();
+        values.forEach((name, value) -> {
+            words.add("--" + name);
+            words.add(value);
+        });
+        return words;
+    }
+
+    Arguments with(String name, String value) {
+        Map<String, String> more = new LinkedHashMap<>(values);
+        more.put(name, value);
+        return new Arguments(more);
+    }
+
+    /** The address of Redis: {@code --redis}, else the variable a node reads too. */
+    String redis() {
+        String fallback = System.getenv("CARILLON_REDIS_URL");
+        return has("redis") || fallback == null ? required("redis") : fallback;
+    }
+}

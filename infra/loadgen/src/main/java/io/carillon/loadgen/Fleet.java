@@ -1,0 +1,222 @@
+package io.carillon.loadgen;
+
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollChannelOption;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Many WebSocket connections opened and held together. Each event loop opens its own share and keeps a bounded number of
+ * handshakes under way.
+ */
+final class Fleet {
+
+    /**
+     * @param window handshakes under way at once
+     * @param sources source addresses {@code 127.0.0.1} to {@code 127.0.0.<sources>}, one port range each; 0 leaves
+     *     the choice to the system
+     */
+    record Plan(
+            List<URI> urls,
+            int connections,
+            int window,
+            int sources,
+            String userPrefix,
+            boolean awaitFrame,
+            int sample,
+            @Nullable Tokens tokens) {}
+
+    private final Transport transport;
+    private final Plan plan;
+    private final List<Tally> tallies = new ArrayList<>();
+    private final List<byte[]> requests;
+    private final AtomicReferenceArray<@Nullable ReceivingConnection> connections;
+    private final CountDownLatch pending;
+    private final AtomicInteger ready = new AtomicInteger();
+    private final AtomicInteger open = new AtomicInteger();
+    private final AtomicInteger refused = new AtomicInteger();
+    private final Map<Integer, AtomicInteger> closeCodes = new ConcurrentSkipListMap<>();
+    private volatile @Nullable String firstRefusal;
+    private volatile boolean closing;
+
+    Fleet(Transport transport, Plan plan) {
+        this.transport = transport;
+        this.plan = plan;
+        this.connections = new AtomicReferenceArray<>(plan.connections());
+        this.pending = new CountDownLatch(plan.connections());
+        this.requests = new ArrayList<>(plan.connections());
+        for (int i = 0; i < plan.connections(); i++) {
+            URI url = plan.urls().get(i % plan.urls().size());
+            String path = url.getRawQuery() == null ? url.getRawPath() : url.getRawPath() + "?" + url.getRawQuery();
+            Tokens tokens = plan.tokens();
+            String token = tokens == null ? null : tokens.of(plan.userPrefix() + i, 7200);
+            requests.add(ReceivingConnection.request(url.getHost(), url.getPort(), path, token));
+        }
+        for (int i = 0; i < transport.loops().size(); i++) {
+            tallies.add(new Tally());
+        }
+    }
+
+    /** Opens all, and waits until each is ready or refused, at most {@code seconds}. */
+    void open(long seconds) throws InterruptedException {
+        int loops = transport.loops().size();
+        for (int loop = 0; loop < loops; loop++) {
+            new Opening(loop, loops).start(Math.max(1, plan.window() / loops));
+        }
+        if (!pending.await(seconds, TimeUnit.SECONDS)) {
+            throw new IllegalStateException("after " + seconds + " s only " + ready.get() + " of " + plan.connections()
+                    + " connections are ready" + (firstRefusal == null ? "" : "; one was refused: " + firstRefusal));
+        }
+    }
+
+    /** The share of one event loop; its fields belong to that loop. */
+    private final class Opening implements ReceivingConnection.Listener {
+        private final EventLoop loop;
+        private final Tally tally;
+        private final Bootstrap bootstrap;
+        private final int step;
+        private int next;
+
+        Opening(int index, int step) {
+            this.loop = transport.loops().get(index);
+            this.tally = tallies.get(index);
+            this.next = index;
+            this.step = step;
+            this.bootstrap = new Bootstrap()
+                    .group(loop)
+                    .channel(transport.socket())
+                    .option(ChannelOption.TCP_NODELAY, true)
+                    .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, 20_000)
+                    .option(ChannelOption.RECVBUF_ALLOCATOR, new AdaptiveRecvByteBufAllocator(512, 2048, 65_536));
+            if (transport.epoll()) {
+                bootstrap.option(EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true);
+            }
+        }
+
+        void start(int window) {
+            loop.execute(() -> {
+                for (int i = 0; i < window; i++) {
+                    openNext();
+                }
+            });
+        }
+
+        private void openNext() {
+            if (next >= plan.connections() || closing) {
+                return;
+            }
+            int index = next;
+            next += step;
+            URI url = plan.urls().get(index % plan.urls().size());
+            ReceivingConnection connection =
+                    new ReceivingConnection(requests.get(index), plan.awaitFrame(), tally, plan.sample(), this);
+            connections.set(index, connection);
+            InetSocketAddress remote = new InetSocketAddress(url.getHost(), url.getPort());
+            InetSocketAddress local =
+                    plan.sources() == 0 ? null : new InetSocketAddress("127.0.0." + (1 + index % plan.sources()), 0);
+            ChannelFuture connecting = bootstrap.clone().handler(connection).connect(remote, local);
+            connecting.addListener(done -> {
+                if (done.isSuccess()) {
+                    open.incrementAndGet();
+                } else {
+                    refuse(String.valueOf(done.cause()));
+                }
+            });
+        }
+
+        private void refuse(String reason) {
+            if (firstRefusal == null) {
+                firstRefusal = reason;
+            }
+            refused.incrementAndGet();
+            pending.countDown();
+            openNext();
+        }
+
+        @Override
+        public void ready(ReceivingConnection connection) {
+            ready.incrementAndGet();
+            pending.countDown();
+            openNext();
+        }
+
+        @Override
+        public void closed(ReceivingConnection connection, int code, @Nullable String refusal) {
+            open.decrementAndGet();
+            if (refusal != null) {
+                refuse(refusal);
+            } else if (!closing) {
+                closeCodes.computeIfAbsent(code, c -> new AtomicInteger()).incrementAndGet();
+            }
+        }
+    }
+
+    @Nullable
+    ReceivingConnection connection(int index) {
+        return connections.get(index);
+    }
+
+    EventLoop loop(int index) {
+        return transport.loops().get(index % transport.loops().size());
+    }
+
+    /** Closes all, and waits until they are gone, at most ten seconds. */
+    void close() throws InterruptedException {
+        closing = true;
+        for (int i = 0; i < plan.connections(); i++) {
+            ReceivingConnection connection = connections.get(i);
+            if (connection != null) {
+                loop(i).execute(connection::close);
+            }
+        }
+        for (int i = 0; i < 1000 && open.get() > 0; i++) {
+            Thread.sleep(10);
+        }
+    }
+
+    long events() {
+        return tallies.stream().mapToLong(Tally::events).sum();
+    }
+
+    long bytes() {
+        return tallies.stream().mapToLong(Tally::bytes).sum();
+    }
+
+    List<Tally> tallies() {
+        return tallies;
+    }
+
+    int ready() {
+        return ready.get();
+    }
+
+    int refused() {
+        return refused.get();
+    }
+
+    @Nullable
+    String firstRefusal() {
+        return firstRefusal;
+    }
+
+    /** How many connections the server closed, by close code; 0 stands for no close frame. */
+    Map<String, Integer> closedByServer() {
+        Map<String, Integer> copy = new TreeMap<>();
+        closeCodes.forEach((code, count) -> copy.put(String.valueOf(code), count.get()));
+        return copy;
+    }
+}
