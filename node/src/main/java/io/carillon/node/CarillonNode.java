@@ -1,5 +1,6 @@
 package io.carillon.node;
 
+import io.carillon.node.ops.Alone;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
@@ -10,6 +11,7 @@ public class CarillonNode {
     public static void main(String[] arguments) {
         var application = new SpringApplication(CarillonNode.class);
         application.setWebApplicationType(WebApplicationType.REACTIVE);
+        application.addInitializers(new Alone());
         application.run(arguments);
     }
 }

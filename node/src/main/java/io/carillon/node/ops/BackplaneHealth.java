@@ -1,0 +1,26 @@
+package io.carillon.node.ops;
+
+import io.carillon.node.backplane.Backplane;
+import org.springframework.boot.health.contributor.Health;
+import org.springframework.boot.health.contributor.HealthIndicator;
+import org.springframework.stereotype.Component;
+
+/**
+ * Part of readiness: down while the node's probe through Redis does not come back, so that the front door sends clients
+ * elsewhere. Sessions that are here stay.
+ */
+@Component("backplane")
+final class BackplaneHealth implements HealthIndicator {
+    private final Backplane backplane;
+
+    BackplaneHealth(Backplane backplane) {
+        this.backplane = backplane;
+    }
+
+    @Override
+    public Health health() {
+        return backplane.connected()
+                ? Health.up().build()
+                : Health.outOfService().build();
+    }
+}
