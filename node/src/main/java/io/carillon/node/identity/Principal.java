@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param kind kind of user, such as {@code agent}; null when the credential has none
  * @param rooms private rooms the user may join
  * @param expiresAt when the credential ends, milliseconds since the epoch; {@link Long#MAX_VALUE} for an open identity
- * @param claims every other claim of the credential, as JSON values
+ * @param claims every other claim of the credential as JSON values, without {@code nbf} and {@code iat}
  */
 public record Principal(
         String user,

@@ -15,9 +15,19 @@ public sealed interface Verdict {
     /**
      * They do not.
      *
-     * @param status HTTP status: 400, 401 or 403
+     * @param status HTTP status: 400, 401, 403, or 503 when it could not be found out and a retry may help
      * @param sentence what was wrong and what is right, for whoever asked; never the credential
      * @param reason one of a closed set of words, for the metric
      */
-    record Refused(int status, String sentence, String reason) implements Verdict {}
+    record Refused(int status, String sentence, String reason) implements Verdict {
+        /** Whether the request brought no credential at all, as a visitor would. */
+        public boolean noCredential() {
+            return reason.equals(Reason.NONE.word());
+        }
+
+        /** Whether the same credential may be accepted later. */
+        public boolean temporary() {
+            return status == 503;
+        }
+    }
 }
