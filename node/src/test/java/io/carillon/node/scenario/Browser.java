@@ -35,9 +35,19 @@ final class Browser implements AutoCloseable {
     Browser(int width, int height) throws Exception {
         profile = Files.createTempDirectory("chromium");
         var command = new ArrayList<>(List.of(
-                program(), "--headless=new", "--remote-debugging-port=0", "--user-data-dir=" + profile, "--no-first-run",
-                "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update",
-                "--disable-sync", "--no-proxy-server", "--hide-scrollbars", "--window-size=" + width + "," + height));
+                program(),
+                "--headless=new",
+                "--remote-debugging-port=0",
+                "--user-data-dir=" + profile,
+                "--no-first-run",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-proxy-server",
+                "--hide-scrollbars",
+                "--window-size=" + width + "," + height));
         if ("root".equals(System.getProperty("user.name"))) {
             command.add("--no-sandbox");
         }
@@ -48,8 +58,13 @@ final class Browser implements AutoCloseable {
                 .start();
         try {
             Path portFile = profile.resolve("DevToolsActivePort");
-            String port = Poll.until("Chromium's DevTools port", Duration.ofSeconds(60), () -> Files.readAllLines(portFile).getFirst(), line -> !line.isBlank());
-            JsonNode page = Poll.until("Chromium's page", Duration.ofSeconds(30), () -> page(port), found -> found != null);
+            String port = Poll.until(
+                    "Chromium's DevTools port",
+                    Duration.ofSeconds(60),
+                    () -> Files.readAllLines(portFile).getFirst(),
+                    line -> !line.isBlank());
+            JsonNode page =
+                    Poll.until("Chromium's page", Duration.ofSeconds(30), () -> page(port), found -> found != null);
             devtools = HttpClient.newHttpClient()
                     .newWebSocketBuilder()
                     .buildAsync(URI.create(page.path("webSocketDebuggerUrl").asString()), new Listener())
@@ -57,7 +72,9 @@ final class Browser implements AutoCloseable {
             call("Page.enable", "{}");
             call("Runtime.enable", "{}");
             call("Log.enable", "{}");
-            call("Emulation.setDeviceMetricsOverride", "{\"width\":" + width + ",\"height\":" + height + ",\"deviceScaleFactor\":1,\"mobile\":false}");
+            call(
+                    "Emulation.setDeviceMetricsOverride",
+                    "{\"width\":" + width + ",\"height\":" + height + ",\"deviceScaleFactor\":1,\"mobile\":false}");
         } catch (Exception | AssertionError e) {
             process.destroyForcibly();
             throw e;
@@ -77,7 +94,10 @@ final class Browser implements AutoCloseable {
 
     private static @Nullable JsonNode page(String port) throws Exception {
         String list = Cluster.HTTP
-                .send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/json/list")).build(), HttpResponse.BodyHandlers.ofString())
+                .send(
+                        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/json/list"))
+                                .build(),
+                        HttpResponse.BodyHandlers.ofString())
                 .body();
         for (JsonNode target : Client.JSON.readTree(list)) {
             if ("page".equals(target.path("type").asString(""))) {
@@ -91,7 +111,8 @@ final class Browser implements AutoCloseable {
         int id = ids.incrementAndGet();
         var answer = new CompletableFuture<JsonNode>();
         answers.put(id, answer);
-        devtools.sendText("{\"id\":" + id + ",\"method\":\"" + method + "\",\"params\":" + parameters + "}", true).get(20, TimeUnit.SECONDS);
+        devtools.sendText("{\"id\":" + id + ",\"method\":\"" + method + "\",\"params\":" + parameters + "}", true)
+                .get(20, TimeUnit.SECONDS);
         JsonNode frame = answer.get(30, TimeUnit.SECONDS);
         if (frame.has("error")) {
             throw new AssertionError(method + ": " + frame.get("error"));
@@ -102,12 +123,19 @@ final class Browser implements AutoCloseable {
     /** Opens an address and waits until it is loaded. */
     void open(String url) throws Exception {
         call("Page.navigate", "{\"url\":" + Client.JSON.writeValueAsString(url) + "}");
-        Poll.until("the page " + url, Duration.ofSeconds(20), () -> evaluate("location.href + ' ' + document.readyState"), (url + " complete")::equals);
+        Poll.until(
+                "the page " + url,
+                Duration.ofSeconds(20),
+                () -> evaluate("location.href + ' ' + document.readyState"),
+                (url + " complete")::equals);
     }
 
     /** The value of a JavaScript expression, as text; a promise is awaited. */
     String evaluate(String expression) throws Exception {
-        JsonNode result = call("Runtime.evaluate", "{\"awaitPromise\":true,\"returnByValue\":true,\"expression\":" + Client.JSON.writeValueAsString(expression) + "}");
+        JsonNode result = call(
+                "Runtime.evaluate",
+                "{\"awaitPromise\":true,\"returnByValue\":true,\"expression\":"
+                        + Client.JSON.writeValueAsString(expression) + "}");
         if (result.has("exceptionDetails")) {
             throw new AssertionError(expression + ": " + result.get("exceptionDetails"));
         }
@@ -119,7 +147,11 @@ final class Browser implements AutoCloseable {
     }
 
     void await(String selector, String part) {
-        Poll.until("“" + part + "” in " + selector, Duration.ofSeconds(15), () -> text(selector), text -> text.contains(part));
+        Poll.until(
+                "“" + part + "” in " + selector,
+                Duration.ofSeconds(15),
+                () -> text(selector),
+                text -> text.contains(part));
     }
 
     /** Types into what has the focus. */
@@ -136,8 +168,14 @@ final class Browser implements AutoCloseable {
             default -> throw new IllegalArgumentException(key);
         };
         String text = key.equals("Enter") ? ",\"text\":\"\\r\"" : "";
-        call("Input.dispatchKeyEvent", "{\"type\":\"keyDown\",\"key\":\"" + key + "\",\"code\":\"" + key + "\",\"windowsVirtualKeyCode\":" + code + text + "}");
-        call("Input.dispatchKeyEvent", "{\"type\":\"keyUp\",\"key\":\"" + key + "\",\"code\":\"" + key + "\",\"windowsVirtualKeyCode\":" + code + "}");
+        call(
+                "Input.dispatchKeyEvent",
+                "{\"type\":\"keyDown\",\"key\":\"" + key + "\",\"code\":\"" + key + "\",\"windowsVirtualKeyCode\":"
+                        + code + text + "}");
+        call(
+                "Input.dispatchKeyEvent",
+                "{\"type\":\"keyUp\",\"key\":\"" + key + "\",\"code\":\"" + key + "\",\"windowsVirtualKeyCode\":" + code
+                        + "}");
     }
 
     void focus(String selector) throws Exception {
@@ -146,7 +184,12 @@ final class Browser implements AutoCloseable {
 
     void screenshot(Path file) throws Exception {
         Files.createDirectories(file.getParent());
-        Files.write(file, Base64.getDecoder().decode(call("Page.captureScreenshot", "{}").path("data").asString()));
+        Files.write(
+                file,
+                Base64.getDecoder()
+                        .decode(call("Page.captureScreenshot", "{}")
+                                .path("data")
+                                .asString()));
     }
 
     @Override

@@ -65,7 +65,8 @@ final class Cluster implements AutoCloseable {
     String ok(String name, String... arguments) throws Exception {
         Ended ended = script(name, arguments);
         if (ended.code() != 0) {
-            throw new AssertionError("scripts/" + name + " " + String.join(" ", arguments) + " ended with " + ended.code() + ":\n" + ended.output());
+            throw new AssertionError("scripts/" + name + " " + String.join(" ", arguments) + " ended with "
+                    + ended.code() + ":\n" + ended.output());
         }
         return ended.output();
     }
@@ -136,7 +137,8 @@ final class Cluster implements AutoCloseable {
             out.write(resp("AUTH", redis.getUserInfo().substring(1)));
             out.write(resp(command));
             out.flush();
-            var in = new java.io.BufferedReader(new java.io.InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+            var in = new java.io.BufferedReader(
+                    new java.io.InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
             if (!"+OK".equals(in.readLine())) {
                 throw new AssertionError("Redis does not take the password of the env file");
             }
@@ -147,7 +149,11 @@ final class Cluster implements AutoCloseable {
     private static byte[] resp(String... words) {
         var out = new StringBuilder("*" + words.length + "\r\n");
         for (String word : words) {
-            out.append('$').append(word.getBytes(StandardCharsets.UTF_8).length).append("\r\n").append(word).append("\r\n");
+            out.append('$')
+                    .append(word.getBytes(StandardCharsets.UTF_8).length)
+                    .append("\r\n")
+                    .append(word)
+                    .append("\r\n");
         }
         return out.toString().getBytes(StandardCharsets.UTF_8);
     }

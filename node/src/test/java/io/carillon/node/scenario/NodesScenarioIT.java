@@ -15,7 +15,8 @@ import org.junit.jupiter.api.Test;
 
 /** Several nodes as one: talking across them, losing one, adding one, restarting them. */
 class NodesScenarioIT {
-    private static final Pattern GAUGE = Pattern.compile("^carillon_users_online\\{[^}]*namespace=\"push\"[^}]*} (\\S+)", Pattern.MULTILINE);
+    private static final Pattern GAUGE =
+            Pattern.compile("^carillon_users_online\\{[^}]*namespace=\"push\"[^}]*} (\\S+)", Pattern.MULTILINE);
     private Cluster cluster;
     private final List<Client> clients = new ArrayList<>();
 
@@ -40,11 +41,18 @@ class NodesScenarioIT {
             Client client = client(cluster.url(), user);
             online.put(user, client.next("welcome").path("node").asString());
         }
-        assertThat(online.values()).as("least_conn spreads sessions over all nodes").contains(nodes.toArray(String[]::new));
+        assertThat(online.values())
+                .as("least_conn spreads sessions over all nodes")
+                .contains(nodes.toArray(String[]::new));
 
         String second = nodes.get(1);
-        int stranger = users(online).stream().filter(user -> !online.get("u" + user).equals(online.get("u0"))).findFirst().orElseThrow();
-        clients.get(0).send("{\"type\":\"chat\",\"to\":\"u" + stranger + "\",\"content\":\"hello over there\",\"ref\":\"1\"}");
+        int stranger = users(online).stream()
+                .filter(user -> !online.get("u" + user).equals(online.get("u0")))
+                .findFirst()
+                .orElseThrow();
+        clients.get(0)
+                .send("{\"type\":\"chat\",\"to\":\"u" + stranger
+                        + "\",\"content\":\"hello over there\",\"ref\":\"1\"}");
         clients.get(0).next("sent");
         var received = clients.get(stranger).next("chat");
         assertThat(received.path("from").asString()).isEqualTo("u0");
@@ -52,18 +60,27 @@ class NodesScenarioIT {
 
         Poll.until("all counts to be 9", Duration.ofSeconds(10), this::counts, List.of(9L, 9L, 9L, 9L, 9L)::equals);
 
-        long left = online.values().stream().filter(node -> !node.equals(second)).count();
+        long left =
+                online.values().stream().filter(node -> !node.equals(second)).count();
         assertThat(left).isLessThan(9);
         cluster.ok("node", "--kill", "2");
         var status = cluster.script("status");
         assertThat(status.code()).isEqualTo(1);
         assertThat(status.output()).containsPattern("node 2 +down");
-        Poll.until("all counts to be " + left, Duration.ofSeconds(4), this::counts, counts -> counts.stream().allMatch(count -> count == left));
+        Poll.until(
+                "all counts to be " + left,
+                Duration.ofSeconds(4),
+                this::counts,
+                counts -> counts.stream().allMatch(count -> count == left));
 
         // The front door passes over the dead node, and a restart brings it back where it was.
         String url = cluster.list("CARILLON_NODE_URLS").get(1);
         for (int i = 0; i < 6; i++) {
-            assertThat(client(cluster.url(), "late" + i).next("welcome").path("node").asString()).isNotEqualTo(second);
+            assertThat(client(cluster.url(), "late" + i)
+                            .next("welcome")
+                            .path("node")
+                            .asString())
+                    .isNotEqualTo(second);
         }
         cluster.ok("up");
         assertThat(cluster.list("CARILLON_NODE_URLS").get(1)).isEqualTo(url);
@@ -88,7 +105,9 @@ class NodesScenarioIT {
     }
 
     private static List<Integer> users(Map<String, String> online) {
-        return online.keySet().stream().map(user -> Integer.parseInt(user.substring(1))).toList();
+        return online.keySet().stream()
+                .map(user -> Integer.parseInt(user.substring(1)))
+                .toList();
     }
 
     private Client client(String url, String user) throws Exception {
@@ -111,12 +130,18 @@ class NodesScenarioIT {
     /** Online users by the status call, by Redis, and by the gauge of every node that lives. */
     private List<Long> counts() throws Exception {
         var counts = new ArrayList<Long>();
-        counts.add(Client.JSON.readTree(cluster.api("/api/ws/status")).path("online_count").asLong());
+        counts.add(Client.JSON
+                .readTree(cluster.api("/api/ws/status"))
+                .path("online_count")
+                .asLong());
         counts.add(Long.parseLong(cluster.redis("SCARD", "carillon:push:presence:online")));
         for (String url : cluster.list("CARILLON_MANAGEMENT_URLS")) {
             if (Cluster.listens(java.net.URI.create(url).getPort())) {
-                Matcher gauge = GAUGE.matcher(cluster.get(url + "/actuator/prometheus").body());
-                assertThat(gauge.find()).as("carillon_users_online{namespace=\"push\"} at " + url).isTrue();
+                Matcher gauge =
+                        GAUGE.matcher(cluster.get(url + "/actuator/prometheus").body());
+                assertThat(gauge.find())
+                        .as("carillon_users_online{namespace=\"push\"} at " + url)
+                        .isTrue();
                 counts.add((long) Double.parseDouble(gauge.group(1)));
             }
         }

@@ -31,7 +31,8 @@ class PageScenarioIT {
 
     @Test
     void twoPeopleOnDifferentNodesTalk() throws Exception {
-        try (var ada = new Browser(1180, 760); var ben = new Browser(390, 844)) {
+        try (var ada = new Browser(1180, 760);
+                var ben = new Browser(390, 844)) {
             ada.open(cluster.url() + "/#ada");
             ada.screenshot(SHOTS.resolve("1-start.png"));
             // With the keyboard alone: the user id has the focus.
@@ -62,7 +63,8 @@ class PageScenarioIT {
             ada.type("Hello <b>Ben</b> & welcome");
             ada.press("Enter");
             ben.await("#messages", "Hello <b>Ben</b> & welcome");
-            assertThat(ben.evaluate("String(document.querySelectorAll('#messages b').length)")).isEqualTo("0");
+            assertThat(ben.evaluate("String(document.querySelectorAll('#messages b').length)"))
+                    .isEqualTo("0");
             ada.await("#messages .mine .mark", "✓");
 
             // To everyone, and in a room both have joined.
@@ -76,7 +78,8 @@ class PageScenarioIT {
                 each.press("Enter");
                 each.await("#rooms", "garden");
             }
-            ada.evaluate("document.querySelector('#target').value = 'room'; document.querySelector('#target').dispatchEvent(new Event('change')); document.querySelector('#name').value = 'garden'");
+            ada.evaluate(
+                    "document.querySelector('#target').value = 'room'; document.querySelector('#target').dispatchEvent(new Event('change')); document.querySelector('#name').value = 'garden'");
             ada.focus("#text");
             ada.type("The roses are out");
             ada.press("Enter");
@@ -84,19 +87,26 @@ class PageScenarioIT {
             ben.await("#messages", "The roses are out");
 
             // With the API key the count is the cluster's.
-            ada.evaluate("document.querySelector('#api-key').value = " + Client.JSON.writeValueAsString(cluster.env().get("CARILLON_API_KEY")));
+            ada.evaluate("document.querySelector('#api-key').value = "
+                    + Client.JSON.writeValueAsString(cluster.env().get("CARILLON_API_KEY")));
             ada.await("#online-what", "online");
             ada.await("#online", "2");
             ada.screenshot(SHOTS.resolve("2-wide.png"));
             ben.evaluate("window.scrollTo(0, document.body.scrollHeight)");
             ben.screenshot(SHOTS.resolve("3-narrow.png"));
-            assertThat(ben.evaluate("String(document.documentElement.scrollWidth <= innerWidth)")).as("no sideways scrolling on a narrow screen").isEqualTo("true");
+            assertThat(ben.evaluate("String(document.documentElement.scrollWidth <= innerWidth)"))
+                    .as("no sideways scrolling on a narrow screen")
+                    .isEqualTo("true");
             ada.evaluate("document.querySelector('#show-frames').click()");
             ada.await("#frames", "\"welcome\"");
             ada.screenshot(SHOTS.resolve("4-frames.png"));
             assertThat(ada.complaints).isEmpty();
             assertThat(ben.complaints).isEmpty();
-            assertThat(cluster.get(cluster.url() + "/").headers().firstValue("Content-Security-Policy").orElse("")).contains("default-src 'none'");
+            assertThat(cluster.get(cluster.url() + "/")
+                            .headers()
+                            .firstValue("Content-Security-Policy")
+                            .orElse(""))
+                    .contains("default-src 'none'");
         }
     }
 
@@ -115,7 +125,10 @@ class PageScenarioIT {
             }
             ada.await("#messages", "Back, on node");
             ada.await("#messages", "while you were away");
-            assertThat(ada.evaluate("String([...document.querySelectorAll('#messages .body')].filter(e => e.textContent === 'while you were away').length)")).isEqualTo("1");
+            assertThat(
+                            ada.evaluate(
+                                    "String([...document.querySelectorAll('#messages .body')].filter(e => e.textContent === 'while you were away').length)"))
+                    .isEqualTo("1");
         }
     }
 
@@ -123,36 +136,57 @@ class PageScenarioIT {
     @Test
     void theClientClassOfAPublishedGuideWorksUnmodifiedAndReconnects() throws Exception {
         String guide = guide();
-        assumeTrue(guide != null, "the guide with class WebSocketClient does not lie beside this checkout (../shared/seeds)");
-        var match = Pattern.compile("^class WebSocketClient \\{.*?^}", Pattern.MULTILINE | Pattern.DOTALL).matcher(guide);
+        assumeTrue(
+                guide != null,
+                "the guide with class WebSocketClient does not lie beside this checkout (../shared/seeds)");
+        var match = Pattern.compile("^class WebSocketClient \\{.*?^}", Pattern.MULTILINE | Pattern.DOTALL)
+                .matcher(guide);
         assertThat(match.find()).isTrue();
-        try (var browser = new Browser(800, 600); Client friend = Client.push(cluster.url(), "user456")) {
+        try (var browser = new Browser(800, 600);
+                Client friend = Client.push(cluster.url(), "user456")) {
             friend.next("welcome");
             browser.open(cluster.url() + "/");
             browser.evaluate(match.group() + ";\n"
-                    + "const client = new WebSocketClient('ws://127.0.0.1:" + cluster.port + "/api/ws/connect?user_id=user123');\n"
+                    + "const client = new WebSocketClient('ws://127.0.0.1:" + cluster.port
+                    + "/api/ws/connect?user_id=user123');\n"
                     + "globalThis.seen = []; globalThis.opened = 0; globalThis.node = '';\n"
                     + "client.on('open', () => { opened++; });\n"
                     + "client.on('welcome', (msg) => { node = msg.node; });\n"
                     + "client.on('notification', (msg) => { seen.push(`notification ${msg.content}`); });\n"
                     + "client.on('chat', (msg) => { seen.push(`${msg.from}: ${msg.content}`); });\n"
                     + "globalThis.client = client; ''");
-            Poll.until("the class to connect", Duration.ofSeconds(10), () -> browser.evaluate("node"), node -> !node.isEmpty());
+            Poll.until(
+                    "the class to connect",
+                    Duration.ofSeconds(10),
+                    () -> browser.evaluate("node"),
+                    node -> !node.isEmpty());
             browser.evaluate("client.send({ type: 'chat', to: 'user456', content: 'Hello!' })");
             var chat = friend.next("chat");
             assertThat(chat.path("from").asString()).isEqualTo("user123");
             assertThat(chat.path("content").asString()).isEqualTo("Hello!");
             friend.send("{\"type\":\"chat\",\"to\":\"user123\",\"content\":\"Hello back\"}");
             friend.send("{\"type\":\"notification\",\"to\":\"user123\",\"content\":\"maintenance\"}");
-            Poll.until("chat and notification", Duration.ofSeconds(10), () -> browser.evaluate("seen.join()"), "user456: Hello back,notification maintenance"::equals);
+            Poll.until(
+                    "chat and notification",
+                    Duration.ofSeconds(10),
+                    () -> browser.evaluate("seen.join()"),
+                    "user456: Hello back,notification maintenance"::equals);
 
             int number = numberOf(browser.evaluate("node"));
             cluster.ok("node", "--kill", String.valueOf(number));
-            Poll.until("the class to reconnect", Duration.ofSeconds(15), () -> browser.evaluate("String(opened)"), "2"::equals);
+            Poll.until(
+                    "the class to reconnect",
+                    Duration.ofSeconds(15),
+                    () -> browser.evaluate("String(opened)"),
+                    "2"::equals);
             try (Client another = Client.push(cluster.url(), "user789")) {
                 another.next("welcome");
                 another.send("{\"type\":\"chat\",\"to\":\"user123\",\"content\":\"Again\"}");
-                Poll.until("a chat after the reconnect", Duration.ofSeconds(10), () -> browser.evaluate("seen.join()"), seen -> seen.endsWith("user789: Again"));
+                Poll.until(
+                        "a chat after the reconnect",
+                        Duration.ofSeconds(10),
+                        () -> browser.evaluate("seen.join()"),
+                        seen -> seen.endsWith("user789: Again"));
             }
         }
     }

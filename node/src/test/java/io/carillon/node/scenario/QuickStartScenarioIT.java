@@ -41,17 +41,26 @@ class QuickStartScenarioIT {
 
     @Test
     void upSaysWhatToOpenAndWhereTheKeyIs() {
-        assertThat(said).contains(cluster.url() + "/").contains(cluster.home + "/env").contains("CARILLON_API_KEY");
+        assertThat(said)
+                .contains(cluster.url() + "/")
+                .contains(cluster.home + "/env")
+                .contains("CARILLON_API_KEY");
     }
 
     @Test
     void theThreeCommandsThatUpPrintsWork() throws Exception {
-        List<String> commands = said.lines().map(String::strip).filter(line -> line.startsWith("(. ") || line.startsWith("scripts/token")).toList();
+        List<String> commands = said.lines()
+                .map(String::strip)
+                .filter(line -> line.startsWith("(. ") || line.startsWith("scripts/token"))
+                .toList();
         assertThat(commands).hasSize(3);
         for (String command : commands) {
             Cluster.Ended ended = cluster.run(List.of("sh", "-ec", command));
             assertThat(ended.code()).as(command + "\n" + ended.output()).isZero();
-            assertThat(ended.output()).as(command).containsAnyOf("\"online_count\":", "\"id\":", "eyJ").doesNotContain("\"error\"");
+            assertThat(ended.output())
+                    .as(command)
+                    .containsAnyOf("\"online_count\":", "\"id\":", "eyJ")
+                    .doesNotContain("\"error\"");
         }
     }
 
@@ -67,14 +76,16 @@ class QuickStartScenarioIT {
     void nginxAcceptsItsConfiguration() throws Exception {
         String nginx = Files.isExecutable(Path.of("/usr/sbin/nginx")) ? "/usr/sbin/nginx" : "nginx";
         Path conf = cluster.home.resolve("nginx/nginx.conf");
-        Cluster.Ended ended = cluster.run(List.of(nginx, "-t", "-p", cluster.home + "/nginx", "-e", "stderr", "-c", conf.toString()));
+        Cluster.Ended ended =
+                cluster.run(List.of(nginx, "-t", "-p", cluster.home + "/nginx", "-e", "stderr", "-c", conf.toString()));
         assertThat(ended.code()).as(ended.output()).isZero();
         assertThat(Files.readString(conf)).doesNotContain("@");
     }
 
     @Test
     void theFrontDoorHasLimitsAndNoActuator() throws Exception {
-        for (String path : List.of("/actuator", "/actuator/health", "/%61ctuator/prometheus", "//actuator/env", "/actuator;x/env")) {
+        for (String path : List.of(
+                "/actuator", "/actuator/health", "/%61ctuator/prometheus", "//actuator/env", "/actuator;x/env")) {
             HttpResponse<String> answer = cluster.get(cluster.url() + path);
             assertThat(answer.statusCode()).as(path).isEqualTo(404);
             assertThat(answer.body()).as(path).isEqualTo("{\"error\":\"There is nothing here.\"}");
@@ -95,7 +106,11 @@ class QuickStartScenarioIT {
         }
         cluster.get(cluster.url() + "/api/ws/connect?mark=sesame-in-a-query");
         Path access = cluster.home.resolve("logs/nginx-access.log");
-        Poll.until("the requests in the access log", Duration.ofSeconds(5), () -> Files.readString(access), log -> log.contains("\"GET /api/ws/connect\" 101"));
+        Poll.until(
+                "the requests in the access log",
+                Duration.ofSeconds(5),
+                () -> Files.readString(access),
+                log -> log.contains("\"GET /api/ws/connect\" 101"));
         for (Path log : logs()) {
             assertThat(Files.readString(log)).as(log.toString()).doesNotContain("sesame-in-a-query");
         }
@@ -103,23 +118,44 @@ class QuickStartScenarioIT {
 
     @Test
     void secretsAreInNoLogAndOnNoCommandLine() throws Exception {
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(cluster.home))).isEqualTo("rwx------");
-        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(cluster.home.resolve("env")))).isEqualTo("rw-------");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(cluster.home)))
+                .isEqualTo("rwx------");
+        assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(cluster.home.resolve("env"))))
+                .isEqualTo("rw-------");
         Map<String, String> env = cluster.env();
-        String password = URI.create(env.get("CARILLON_REDIS_URL")).getUserInfo().substring(1);
+        String password =
+                URI.create(env.get("CARILLON_REDIS_URL")).getUserInfo().substring(1);
         for (String secret : List.of(env.get("CARILLON_API_KEY"), env.get("CARILLON_JWT_SECRET"), password)) {
             assertThat(secret).hasSizeGreaterThanOrEqualTo(32);
             assertThat(said).doesNotContain(secret);
             for (Path log : logs()) {
-                assertThat(Files.readString(log).contains(secret)).as("a secret in " + log).isFalse();
+                assertThat(Files.readString(log).contains(secret))
+                        .as("a secret in " + log)
+                        .isFalse();
             }
-            assertThat(commandLines().anyMatch(line -> line.contains(secret))).as("a secret on a command line").isFalse();
+            assertThat(commandLines().anyMatch(line -> line.contains(secret)))
+                    .as("a secret on a command line")
+                    .isFalse();
         }
     }
 
     @Test
     void aTokenOfThisClusterIsBelieved() throws Exception {
-        String token = cluster.ok("token", "--user", "ada", "--kind", "agent", "--claim", "rooms=[\"private-a\"]", "--claim", "n=42", "--claim", "s=it's", "--ttl", "2m").strip();
+        String token = cluster.ok(
+                        "token",
+                        "--user",
+                        "ada",
+                        "--kind",
+                        "agent",
+                        "--claim",
+                        "rooms=[\"private-a\"]",
+                        "--claim",
+                        "n=42",
+                        "--claim",
+                        "s=it's",
+                        "--ttl",
+                        "2m")
+                .strip();
         var claims = Client.JSON.readTree(Base64.getUrlDecoder().decode(token.split("\\.")[1]));
         assertThat(claims.path("sub").asString()).isEqualTo("ada");
         assertThat(claims.path("kind").asString()).isEqualTo("agent");
@@ -140,8 +176,11 @@ class QuickStartScenarioIT {
         for (Path table : List.of(Path.of("/proc/net/tcp"), Path.of("/proc/net/tcp6"))) {
             for (String line : Files.exists(table) ? Files.readAllLines(table) : List.<String>of()) {
                 String[] fields = line.strip().split("\\s+");
-                if (fields.length > 3 && fields[3].equals("0A") && ports.contains(Integer.parseInt(fields[1].substring(fields[1].indexOf(':') + 1), 16))
-                        && !fields[1].startsWith("0100007F:") && !fields[1].startsWith("0000000000000000FFFF00000100007F:")) {
+                if (fields.length > 3
+                        && fields[3].equals("0A")
+                        && ports.contains(Integer.parseInt(fields[1].substring(fields[1].indexOf(':') + 1), 16))
+                        && !fields[1].startsWith("0100007F:")
+                        && !fields[1].startsWith("0000000000000000FFFF00000100007F:")) {
                     foreign.add(line);
                 }
             }
@@ -192,7 +231,8 @@ class QuickStartScenarioIT {
 
     private static String commandLine(long pid) {
         try {
-            return new String(Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline")), StandardCharsets.UTF_8).replace('\0', ' ');
+            return new String(Files.readAllBytes(Path.of("/proc/" + pid + "/cmdline")), StandardCharsets.UTF_8)
+                    .replace('\0', ' ');
         } catch (IOException e) {
             return "";
         }
