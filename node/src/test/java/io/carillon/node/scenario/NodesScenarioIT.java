@@ -1,0 +1,150 @@
+package io.carillon.node.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Several nodes as one: talking across them, losing one, adding one, restarting them. */
+class NodesScenarioIT {
+    private static final Pattern GAUGE =
+            Pattern.compile("^carillon_users_online\\{[^}]*namespace=\"push\"[^}]*} (\\S+)", Pattern.MULTILINE);
+    private Cluster cluster;
+    private final List<Client> clients = new ArrayList<>();
+
+    @BeforeEach
+    void up() throws Exception {
+        cluster = Cluster.up("nodes");
+    }
+
+    @AfterEach
+    void down() throws Exception {
+        clients.forEach(Client::close);
+        cluster.close();
+        cluster.forget();
+    }
+
+    @Test
+    void usersOnDifferentNodesTalkAndAllCountsAgreeThroughALostNode() throws Exception {
+        List<String> nodes = nodeIds();
+        var online = new TreeMap<String, String>();
+        for (int i = 0; i < 9; i++) {
+            String user = "u" + i;
+            Client client = client(cluster.url(), user);
+            online.put(user, client.next("welcome").path("node").asString());
+        }
+        assertThat(online.values())
+                .as("least_conn spreads sessions over all nodes")
+                .contains(nodes.toArray(String[]::new));
+
+        String second = nodes.get(1);
+        int stranger = users(online).stream()
+                .filter(user -> !online.get("u" + user).equals(online.get("u0")))
+                .findFirst()
+                .orElseThrow();
+        clients.get(0)
+                .send("{\"type\":\"chat\",\"to\":\"u" + stranger
+                        + "\",\"content\":\"hello over there\",\"ref\":\"1\"}");
+        clients.get(0).next("sent");
+        var received = clients.get(stranger).next("chat");
+        assertThat(received.path("from").asString()).isEqualTo("u0");
+        assertThat(received.path("content").asString()).isEqualTo("hello over there");
+
+        Poll.until("all counts to be 9", Duration.ofSeconds(10), this::counts, List.of(9L, 9L, 9L, 9L, 9L)::equals);
+
+        long left =
+                online.values().stream().filter(node -> !node.equals(second)).count();
+        assertThat(left).isLessThan(9);
+        cluster.ok("node", "--kill", "2");
+        var status = cluster.script("status");
+        assertThat(status.code()).isEqualTo(1);
+        assertThat(status.output()).containsPattern("node 2 +down");
+        Poll.until(
+                "all counts to be " + left,
+                Duration.ofSeconds(4),
+                this::counts,
+                counts -> counts.stream().allMatch(count -> count == left));
+
+        // The front door passes over the dead node, and a restart brings it back where it was.
+        String url = cluster.list("CARILLON_NODE_URLS").get(1);
+        for (int i = 0; i < 6; i++) {
+            assertThat(client(cluster.url(), "late" + i)
+                            .next("welcome")
+                            .path("node")
+                            .asString())
+                    .isNotEqualTo(second);
+        }
+        cluster.ok("up");
+        assertThat(cluster.list("CARILLON_NODE_URLS").get(1)).isEqualTo(url);
+        assertThat(cluster.ok("status")).doesNotContain("down");
+    }
+
+    @Test
+    void aNodeIsAddedAndOneIsDrainedWhileSessionsElsewhereGoOn() throws Exception {
+        cluster.ok("node", "--add");
+        assertThat(cluster.list("CARILLON_NODE_URLS")).hasSize(4);
+        assertThat(cluster.list("CARILLON_NODE_PIDS")).hasSize(4);
+        List<String> nodes = nodeIds();
+        assertThat(nodes).doesNotHaveDuplicates().hasSize(4);
+        Client witness = client(cluster.list("CARILLON_NODE_URLS").get(3), "witness");
+        witness.next("welcome");
+        cluster.ok("node", "--drain", "1");
+        assertThat(cluster.script("status").output()).containsPattern("node 1 +down");
+        cluster.ok("node", "--restart", "1");
+        cluster.ok("status");
+        witness.send("{\"type\":\"ping\"}");
+        witness.next("pong");
+    }
+
+    private static List<Integer> users(Map<String, String> online) {
+        return online.keySet().stream()
+                .map(user -> Integer.parseInt(user.substring(1)))
+                .toList();
+    }
+
+    private Client client(String url, String user) throws Exception {
+        Client client = Client.push(url, user);
+        clients.add(client);
+        return client;
+    }
+
+    /** The nodes' own names, in the order of the env file. */
+    private List<String> nodeIds() throws Exception {
+        var ids = new ArrayList<String>();
+        for (String url : cluster.list("CARILLON_NODE_URLS")) {
+            try (Client client = Client.push(url, "asker")) {
+                ids.add(client.next("welcome").path("node").asString());
+            }
+        }
+        return ids;
+    }
+
+    /** Online users by the status call, by Redis, and by the gauge of every node that lives. */
+    private List<Long> counts() throws Exception {
+        var counts = new ArrayList<Long>();
+        counts.add(Client.JSON
+                .readTree(cluster.api("/api/ws/status"))
+                .path("online_count")
+                .asLong());
+        counts.add(Long.parseLong(cluster.redis("SCARD", "carillon:push:presence:online")));
+        for (String url : cluster.list("CARILLON_MANAGEMENT_URLS")) {
+            if (Cluster.listens(java.net.URI.create(url).getPort())) {
+                Matcher gauge =
+                        GAUGE.matcher(cluster.get(url + "/actuator/prometheus").body());
+                assertThat(gauge.find())
+                        .as("carillon_users_online{namespace=\"push\"} at " + url)
+                        .isTrue();
+                counts.add((long) Double.parseDouble(gauge.group(1)));
+            }
+        }
+        return counts;
+    }
+}

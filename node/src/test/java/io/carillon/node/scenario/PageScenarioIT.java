@@ -1,0 +1,222 @@
+package io.carillon.node.scenario;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The page at {@code /}, and a browser client that knows nothing of this project, in Chromium through nginx. */
+class PageScenarioIT {
+    private static final Path SHOTS = Cluster.REPO.resolve("node/target/screenshots");
+    private Cluster cluster;
+
+    @BeforeEach
+    void up() throws Exception {
+        cluster = Cluster.up("page");
+    }
+
+    @AfterEach
+    void down() throws Exception {
+        cluster.close();
+        cluster.forget();
+    }
+
+    @Test
+    void twoPeopleOnDifferentNodesTalk() throws Exception {
+        try (var ada = new Browser(1180, 760);
+                var ben = new Browser(390, 844)) {
+            ada.open(cluster.url() + "/#ada");
+            ada.screenshot(SHOTS.resolve("1-start.png"));
+            // With the keyboard alone: the user id has the focus.
+            ada.press("Enter");
+            ada.await("#state", "Connected as ada");
+            ben.open(cluster.url() + "/#ben");
+            ben.press("Enter");
+            ben.await("#state", "Connected as ben");
+            // The front door may put both on one node; then Ben comes again.
+            Poll.until("a second node for Ben", Duration.ofSeconds(30), () -> {
+                if (!ada.text("#session-node").equals(ben.text("#session-node"))) {
+                    return true;
+                }
+                ben.evaluate("document.querySelector('#connect-button').click()");
+                ben.evaluate("document.querySelector('#connect-button').click()");
+                ben.await("#state", "Connected as ben");
+                return false;
+            });
+            ada.await("#online", "2");
+            ben.await("#online", "2");
+
+            // To one user, chosen by keyboard.
+            ada.focus("#target");
+            ada.press("ArrowDown");
+            ada.press("Tab");
+            ada.type("ben");
+            ada.press("Tab");
+            ada.type("Hello <b>Ben</b> & welcome");
+            ada.press("Enter");
+            ben.await("#messages", "Hello <b>Ben</b> & welcome");
+            assertThat(ben.evaluate("String(document.querySelectorAll('#messages b').length)"))
+                    .isEqualTo("0");
+            ada.await("#messages .mine .mark", "✓");
+
+            // To everyone, and in a room both have joined.
+            ben.focus("#text");
+            ben.type("Good morning all");
+            ben.press("Enter");
+            ada.await("#messages", "Good morning all");
+            for (Browser each : List.of(ada, ben)) {
+                each.focus("#room");
+                each.type("garden");
+                each.press("Enter");
+                each.await("#rooms", "garden");
+            }
+            ada.evaluate(
+                    "document.querySelector('#target').value = 'room'; document.querySelector('#target').dispatchEvent(new Event('change')); document.querySelector('#name').value = 'garden'");
+            ada.focus("#text");
+            ada.type("The roses are out");
+            ada.press("Enter");
+            ben.await("#messages", "in garden");
+            ben.await("#messages", "The roses are out");
+
+            // With the API key the count is the cluster's.
+            ada.evaluate("document.querySelector('#api-key').value = "
+                    + Client.JSON.writeValueAsString(cluster.env().get("CARILLON_API_KEY")));
+            ada.await("#online-what", "online");
+            ada.await("#online", "2");
+            ada.screenshot(SHOTS.resolve("2-wide.png"));
+            ben.evaluate("window.scrollTo(0, document.body.scrollHeight)");
+            ben.screenshot(SHOTS.resolve("3-narrow.png"));
+            assertThat(ben.evaluate("String(document.documentElement.scrollWidth <= innerWidth)"))
+                    .as("no sideways scrolling on a narrow screen")
+                    .isEqualTo("true");
+            ada.evaluate("document.querySelector('#show-frames').click()");
+            ada.await("#frames", "\"welcome\"");
+            ada.screenshot(SHOTS.resolve("4-frames.png"));
+            assertThat(ada.complaints).isEmpty();
+            assertThat(ben.complaints).isEmpty();
+            assertThat(cluster.get(cluster.url() + "/")
+                            .headers()
+                            .firstValue("Content-Security-Policy")
+                            .orElse(""))
+                    .contains("default-src 'none'");
+        }
+    }
+
+    @Test
+    void thePageComesBackWithWhatItMissed() throws Exception {
+        try (var ada = new Browser(1180, 760)) {
+            ada.open(cluster.url() + "/#ada");
+            ada.press("Enter");
+            ada.await("#state", "Connected as ada");
+            int number = numberOf(ada.text("#session-node"));
+            cluster.ok("node", "--kill", String.valueOf(number));
+            try (Client ben = Client.push(cluster.url(), "ben")) {
+                ben.next("welcome");
+                ben.send("{\"type\":\"chat\",\"to\":\"ada\",\"content\":\"while you were away\",\"ref\":\"1\"}");
+                ben.next("sent");
+            }
+            ada.await("#messages", "Back, on node");
+            ada.await("#messages", "while you were away");
+            assertThat(
+                            ada.evaluate(
+                                    "String([...document.querySelectorAll('#messages .body')].filter(e => e.textContent === 'while you were away').length)"))
+                    .isEqualTo("1");
+        }
+    }
+
+    /** The client class of a published guide, unmodified, with only the host of the address changed. */
+    @Test
+    void theClientClassOfAPublishedGuideWorksUnmodifiedAndReconnects() throws Exception {
+        String guide = guide();
+        assumeTrue(
+                guide != null,
+                "the guide with class WebSocketClient does not lie beside this checkout (../shared/seeds)");
+        var match = Pattern.compile("^class WebSocketClient \\{.*?^}", Pattern.MULTILINE | Pattern.DOTALL)
+                .matcher(guide);
+        assertThat(match.find()).isTrue();
+        try (var browser = new Browser(800, 600);
+                Client friend = Client.push(cluster.url(), "user456")) {
+            friend.next("welcome");
+            browser.open(cluster.url() + "/");
+            browser.evaluate(match.group() + ";\n"
+                    + "const client = new WebSocketClient('ws://127.0.0.1:" + cluster.port
+                    + "/api/ws/connect?user_id=user123');\n"
+                    + "globalThis.seen = []; globalThis.opened = 0; globalThis.node = '';\n"
+                    + "client.on('open', () => { opened++; });\n"
+                    + "client.on('welcome', (msg) => { node = msg.node; });\n"
+                    + "client.on('notification', (msg) => { seen.push(`notification ${msg.content}`); });\n"
+                    + "client.on('chat', (msg) => { seen.push(`${msg.from}: ${msg.content}`); });\n"
+                    + "globalThis.client = client; ''");
+            Poll.until(
+                    "the class to connect",
+                    Duration.ofSeconds(10),
+                    () -> browser.evaluate("node"),
+                    node -> !node.isEmpty());
+            browser.evaluate("client.send({ type: 'chat', to: 'user456', content: 'Hello!' })");
+            var chat = friend.next("chat");
+            assertThat(chat.path("from").asString()).isEqualTo("user123");
+            assertThat(chat.path("content").asString()).isEqualTo("Hello!");
+            friend.send("{\"type\":\"chat\",\"to\":\"user123\",\"content\":\"Hello back\"}");
+            friend.send("{\"type\":\"notification\",\"to\":\"user123\",\"content\":\"maintenance\"}");
+            Poll.until(
+                    "chat and notification",
+                    Duration.ofSeconds(10),
+                    () -> browser.evaluate("seen.join()"),
+                    "user456: Hello back,notification maintenance"::equals);
+
+            int number = numberOf(browser.evaluate("node"));
+            cluster.ok("node", "--kill", String.valueOf(number));
+            Poll.until(
+                    "the class to reconnect",
+                    Duration.ofSeconds(15),
+                    () -> browser.evaluate("String(opened)"),
+                    "2"::equals);
+            try (Client another = Client.push(cluster.url(), "user789")) {
+                another.next("welcome");
+                another.send("{\"type\":\"chat\",\"to\":\"user123\",\"content\":\"Again\"}");
+                Poll.until(
+                        "a chat after the reconnect",
+                        Duration.ofSeconds(10),
+                        () -> browser.evaluate("seen.join()"),
+                        seen -> seen.endsWith("user789: Again"));
+            }
+        }
+    }
+
+    /** The number of a node, for scripts/node, from its own name. */
+    private int numberOf(String node) throws Exception {
+        List<String> urls = cluster.list("CARILLON_NODE_URLS");
+        for (int i = 0; i < urls.size(); i++) {
+            try (Client client = Client.push(urls.get(i), "asker")) {
+                if (client.next("welcome").path("node").asString().equals(node)) {
+                    return i + 1;
+                }
+            }
+        }
+        throw new AssertionError("no node is called " + node);
+    }
+
+    private static @org.jspecify.annotations.Nullable String guide() throws Exception {
+        Path seeds = Cluster.REPO.resolveSibling("shared/seeds");
+        if (!Files.isDirectory(seeds)) {
+            return null;
+        }
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(seeds)) {
+            for (Path file : files) {
+                String text = Files.readString(file);
+                if (text.contains("class WebSocketClient {")) {
+                    return text;
+                }
+            }
+        }
+        return null;
+    }
+}
