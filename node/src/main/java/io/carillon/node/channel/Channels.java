@@ -345,6 +345,12 @@ public final class Channels implements BackplaneListener {
                 Position here = channel.position;
                 if (here == null || here.offset() == answer.top().offset()) channel.position = answer.top();
             } else {
+                // What was held back under another epoch cannot be placed any more; the history has it if it still counts.
+                Deque<Event> held = channel.pending;
+                String epoch = answer.top().epoch();
+                if (held != null) {
+                    held.removeIf(e -> e.position() == null || !e.position().epoch().equals(epoch));
+                }
                 resync(channel, answer.top());
             }
             flush(channel);
