@@ -102,8 +102,11 @@ local named = id ~= ''
 if not named then id = epoch .. '-' .. place end
 local label = kind
 if kind ~= 'broadcast' then label = kind .. ':' .. name end
+local own = '{"id":"' .. id .. '",' -- an event that starts with its id does not say it twice
+local from = brace + 1
+if string.sub(event, 1, #own) == own then from = #own + 1 end
 local message = '{"channel":"' .. label .. '","offset":' .. place .. ',"epoch":"' .. epoch .. '","timestamp":'
-  .. string.format('%.0f', now) .. ',"id":"' .. id .. '",' .. string.sub(event, brace + 1)
+  .. string.format('%.0f', now) .. ',"id":"' .. id .. '",' .. string.sub(event, from)
 if redis.call('RPUSH', history, message) > options.max then redis.call('LTRIM', history, -options.max, -1) end
 redis.call('EXPIRE', history, options.ttl)
 save()
