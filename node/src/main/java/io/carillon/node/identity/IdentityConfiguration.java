@@ -46,7 +46,7 @@ class IdentityConfiguration {
             String address = environment.getProperty("server.address");
             if (!loopback(address)) {
                 throw new UnsafeSettingsException(
-                        "CARILLON_OPEN_IDENTITY is true, so anybody could be any user: it is allowed only where server.address is a loopback address such as 127.0.0.1.");
+                        "carillon.auth.open-identity is true, so anybody could be any user: it is allowed only where server.address is a loopback address such as 127.0.0.1.");
             }
             log.warn(
                     "Open identity is on: whoever reaches {} is believed to be the user he names. This is for trying things out on one machine.",

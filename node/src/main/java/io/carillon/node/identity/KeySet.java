@@ -204,7 +204,10 @@ final class KeySet implements TokenKeys {
         } catch (ExecutionException | TimeoutException | IOException | JacksonException e) {
             answer.cancel(true);
             Throwable cause = e instanceof ExecutionException && e.getCause() != null ? e.getCause() : e;
-            log.warn("The key set could not be read: {}", cause.getClass().getSimpleName());
+            log.warn(
+                    "The key set could not be read: {} {}",
+                    cause.getClass().getSimpleName(),
+                    cause instanceof IOException ? cause.getMessage() : "");
         }
         return null;
     }
