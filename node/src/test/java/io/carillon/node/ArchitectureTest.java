@@ -40,7 +40,14 @@ class ArchitectureTest {
             Map.entry(
                     "ops",
                     Set.of(
-                            "api", "edge", "dispatch", "channel", "presence", "backplane", "dialect", "session",
+                            "api",
+                            "edge",
+                            "dispatch",
+                            "channel",
+                            "presence",
+                            "backplane",
+                            "dialect",
+                            "session",
                             "identity")));
 
     private static JavaClasses production;
@@ -78,10 +85,14 @@ class ArchitectureTest {
 
     @Test
     void everyPackageIsAListedRoom() {
-        String[] rooms = Stream.concat(
-                        Stream.of(NODE), ARROWS.keySet().stream().map(room -> NODE + "." + room + ".."))
+        String[] rooms = Stream.concat(Stream.of(NODE), ARROWS.keySet().stream().map(room -> NODE + "." + room + ".."))
                 .toArray(String[]::new);
-        classes().that().resideInAPackage(NODE + "..").should().resideInAnyPackage(rooms).check(production);
+        classes()
+                .that()
+                .resideInAPackage(NODE + "..")
+                .should()
+                .resideInAnyPackage(rooms)
+                .check(production);
     }
 
     @Test
@@ -120,7 +131,11 @@ class ArchitectureTest {
                 .resideInAPackage(NODE + ".*..")
                 .and()
                 .resideOutsideOfPackages(
-                        NODE + ".backplane..", NODE + ".presence..", NODE + ".identity..", NODE + ".api..", NODE + ".ops..")
+                        NODE + ".backplane..",
+                        NODE + ".presence..",
+                        NODE + ".identity..",
+                        NODE + ".api..",
+                        NODE + ".ops..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("io.lettuce..", "org.springframework.data..")

@@ -169,8 +169,7 @@ public final class Channels implements BackplaneListener {
             try {
                 event = EventCodec.readStamped(message);
             } catch (InvalidEventException e) {
-                metrics.invalid(e.code());
-                backplane.deadLetter(name.toString(), e.sentence(), message);
+                refuse(channel, message, e);
                 return;
             }
             if (event.position() == null) {
@@ -345,11 +344,13 @@ public final class Channels implements BackplaneListener {
                 Position here = channel.position;
                 if (here == null || here.offset() == answer.top().offset()) channel.position = answer.top();
             } else {
-                // What was held back under another epoch cannot be placed any more; the history has it if it still counts.
+                // What was held back under another epoch cannot be placed any more; the history has it if it still
+                // counts.
                 Deque<Event> held = channel.pending;
                 String epoch = answer.top().epoch();
                 if (held != null) {
-                    held.removeIf(e -> e.position() == null || !e.position().epoch().equals(epoch));
+                    held.removeIf(
+                            e -> e.position() == null || !e.position().epoch().equals(epoch));
                 }
                 resync(channel, answer.top());
             }
@@ -365,10 +366,30 @@ public final class Channels implements BackplaneListener {
                 channel.position = at;
                 metrics.filled();
             } catch (InvalidEventException e) {
-                metrics.invalid(e.code());
-                backplane.deadLetter(channel.name().toString(), e.sentence(), message);
+                Position at = EventCodec.positionOf(message);
+                if (at != null && !channel.seen(at)) channel.position = at;
+                putAside(channel, message, e);
             }
             return true;
+        }
+
+        private void putAside(Channel channel, byte[] message, InvalidEventException reason) {
+            metrics.invalid(reason.code());
+            backplane.deadLetter(channel.name().toString(), reason.sentence(), message);
+        }
+
+        /** What cannot be read is put aside; its place in the history, if it has one, is passed all the same. */
+        private void refuse(Channel channel, byte[] message, InvalidEventException reason) {
+            putAside(channel, message, reason);
+            Position at = EventCodec.positionOf(message);
+            if (at == null || channel.state != Channel.State.LIVE || channel.seen(at)) return;
+            if (channel.follows(at)) {
+                channel.position = at;
+                return;
+            }
+            metrics.gap();
+            channel.state = Channel.State.SYNC;
+            read(channel);
         }
 
         private void resync(Channel channel, Position top) {

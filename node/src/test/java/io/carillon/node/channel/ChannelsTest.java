@@ -238,6 +238,18 @@ class ChannelsTest {
     }
 
     @Test
+    void aBrokenEventKeepsItsPlaceInTheHistory() {
+        live(1);
+        arrives(new String(durable("e", 2), StandardCharsets.UTF_8)
+                .replace("\"type\":\"t2\"", "\"type\":17")
+                .getBytes(StandardCharsets.UTF_8));
+        arrives(durable("e", 3));
+        assertThat(recorder.types).containsExactly("t3");
+        assertThat(backplane.deadLetters).isEqualTo(1);
+        assertThat(backplane.reads).isEmpty();
+    }
+
+    @Test
     void theLastSessionEndsTheSubscription() {
         live(1);
         channels.attach(CHANNEL, 0, attached::add);

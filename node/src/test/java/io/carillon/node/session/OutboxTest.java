@@ -55,9 +55,7 @@ class OutboxTest {
             socket.read();
             outbox.drain();
         }
-        assertThat(socket.written())
-                .extracting(b -> (int) b[0])
-                .containsExactly(0, 1, 2, 3, 4, 5, 6, 7, 8);
+        assertThat(socket.written()).extracting(b -> (int) b[0]).containsExactly(0, 1, 2, 3, 4, 5, 6, 7, 8);
     }
 
     @Test

@@ -59,7 +59,7 @@ public final class PushDialect implements Dialect {
     public Command decode(byte[] text) {
         Event event;
         try {
-            event = EventCodec.read(text);
+            event = EventCodec.readClient(text);
         } catch (InvalidEventException e) {
             return new Command.Invalid(e.code().text(), e.sentence(), null);
         }
@@ -152,9 +152,9 @@ public final class PushDialect implements Dialect {
 
     @Override
     public byte[] encode(Event event) {
-        Event.Builder frame = event.with().session(null).exclude(null).durable(null);
-        if (event.position() == null) frame.channel(null);
-        return EventCodec.write(frame.build());
+        // The channel is named where it gives the position its meaning.
+        boolean unplaced = event.position() == null && event.channel() != null;
+        return EventCodec.writeFrame(unplaced ? event.with().channel(null).build() : event);
     }
 
     @Override

@@ -142,7 +142,9 @@ class PushDialectTest {
         if (event.id() != null) text.append(" id=").append(event.id());
         if (event.durable() != null) text.append(" durable=").append(event.durable());
         if (event.content() != null) text.append(" content=").append(json(event.content()));
-        event.extra().forEach((name, value) -> text.append(' ').append(name).append('=').append(json(value)));
+        event.extra()
+                .forEach((name, value) ->
+                        text.append(' ').append(name).append('=').append(json(value)));
         return text.toString();
     }
 
