@@ -99,10 +99,9 @@ class PushDialectTest {
                 .durable(true)
                 .build();
         assertThat(new String(dialect.encode(event), StandardCharsets.UTF_8))
-                .isEqualTo(
-                        "{\"channel\":\"user:u2\",\"offset\":41,\"epoch\":\"e1\",\"timestamp\":1700000000000,\"id\":\"m1\","
-                                + "\"type\":\"chat\",\"from\":\"u1\",\"from_name\":\"Ada\",\"from_kind\":\"agent\",\"to\":\"u2\","
-                                + "\"content\":{\"text\": \"hi\"}}");
+                .isEqualTo("{\"channel\":\"user:u2\",\"offset\":41,\"epoch\":\"e1\",\"id\":\"m1\","
+                        + "\"type\":\"chat\",\"from\":\"u1\",\"from_name\":\"Ada\",\"from_kind\":\"agent\",\"to\":\"u2\","
+                        + "\"content\":{\"text\": \"hi\"},\"timestamp\":1700000000000}");
     }
 
     @Test
