@@ -114,7 +114,7 @@ bundled_redis() {
     mkdir -p "$dir"
     REDIS=$(find "$dir" -name "redis-server-*-$arch" -print -quit)
     if [ -z "$REDIS" ]; then
-        (cd "$dir" && "$JAVA_HOME/bin/jar" xf "$JAR" BOOT-INF/lib && "$JAVA_HOME/bin/jar" xf BOOT-INF/lib/embedded-redis-*.jar && rm -rf BOOT-INF)
+        (cd "$dir" && "$JAVA_HOME/bin/jar" xf "$JAR" BOOT-INF/lib && "$JAVA_HOME/bin/jar" xf BOOT-INF/lib/embedded-redis-*.jar && rm -rf BOOT-INF META-INF redis)
         find "$dir" -name 'redis-server-*' ! -name "*-$arch" -delete
         REDIS=$(find "$dir" -name "redis-server-*-$arch" -print -quit)
         [ -n "$REDIS" ] || die "redis-server is missing and the node's jar brings none; install redis-server and try again"
