@@ -383,25 +383,26 @@ launch_node() {
         export CARILLON_REDIS_URL CARILLON_API_KEY CARILLON_JWT_SECRET
         # CARILLON_JWKS_URL is passed on as it is, if it is set.
         cd "$CARILLON_HOME"
-        # A shell of its own waits for the node, so that its exit code is known to whoever asks later.
+        # A shell of its own remembers the node, and waits for it, so that its exit code is known to whoever asks later.
         # shellcheck disable=SC2016
         exec setsid sh -c '
-            exit_file=$1 pid_file=$2
-            shift 2
+            node=$1
+            shift
             "$@" &
-            echo $! >"$pid_file.new"
-            mv "$pid_file.new" "$pid_file"
+            pid=$!
+            read -r stat <"/proc/$pid/stat"
+            set -- ${stat##*) }
+            echo "$pid ${20}" >"$node.process.part"
+            mv "$node.process.part" "$node.process"
             code=0
-            wait $! || code=$?
-            echo "$code" >"$exit_file"
-        ' carillon-node "$NODES/$n.exit" "$NODES/$n.pid" \
+            wait "$pid" || code=$?
+            echo "$code" >"$node.exit"
+        ' carillon-node "$NODES/$n" \
             "$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xmn16m -Xmx256m -XX:+UseCompactObjectHeaders -XX:+ExitOnOutOfMemoryError \
             --enable-native-access=ALL-UNNAMED -jar "$APP"
     ) </dev/null >>"$LOGS/node-$n.log" 2>&1 9>&- &
     disown
-    within 10 test -s "$NODES/$n.pid" || die "node $n did not start"
-    remember "$NODES/$n.process" "$(cat "$NODES/$n.pid")"
-    rm -f "$NODES/$n.pid"
+    within 10 test -s "$NODES/$n.process" || die "node $n did not start"
 }
 
 await_node() {
