@@ -37,8 +37,14 @@ help() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# The path as a person would type it from the checkout.
-shown() { case $1 in "$REPO"/*) printf '%s' "${1#"$REPO"/}" ;; *) printf '%s' "$1" ;; esac; }
+# A path as a person would type it here.
+shown() { case $1 in "$PWD"/*) printf '%s' "${1#"$PWD"/}" ;; *) printf '%s' "$1" ;; esac; }
+# A script as a person would call it here, for this cluster.
+script() {
+    local home=
+    [ "$CARILLON_HOME" = "$REPO/.carillon" ] || home="CARILLON_HOME=$(shown "$CARILLON_HOME") "
+    printf '%s%s' "$home" "$(shown "$REPO/scripts/$1")"
+}
 
 # One command at a time changes a cluster. The lock is let go when the script ends: processes started here do not inherit it.
 lock() {
@@ -541,4 +547,4 @@ write_env() {
     chmod 0600 "$ENV_FILE.part"
     mv "$ENV_FILE.part" "$ENV_FILE"
 }
-need_cluster() { [ -f "$ENV_FILE" ] || die "no cluster is up here; start one with scripts/up"; }
+need_cluster() { [ -f "$ENV_FILE" ] || die "no cluster is up here; start one with $(script up)"; }
