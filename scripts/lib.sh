@@ -37,8 +37,14 @@ help() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# The path as a person would type it from the checkout.
-shown() { case $1 in "$REPO"/*) printf '%s' "${1#"$REPO"/}" ;; *) printf '%s' "$1" ;; esac; }
+# A path as a person would type it here.
+shown() { case $1 in "$PWD"/*) printf '%s' "${1#"$PWD"/}" ;; *) printf '%s' "$1" ;; esac; }
+# A script as a person would call it here, for this cluster.
+script() {
+    local home=
+    [ "$CARILLON_HOME" = "$REPO/.carillon" ] || home="CARILLON_HOME=$(shown "$CARILLON_HOME") "
+    printf '%s%s' "$home" "$(shown "$REPO/scripts/$1")"
+}
 
 # One command at a time changes a cluster. The lock is let go when the script ends: processes started here do not inherit it.
 lock() {
@@ -114,7 +120,7 @@ bundled_redis() {
     mkdir -p "$dir"
     REDIS=$(find "$dir" -name "redis-server-*-$arch" -print -quit)
     if [ -z "$REDIS" ]; then
-        (cd "$dir" && "$JAVA_HOME/bin/jar" xf "$JAR" BOOT-INF/lib && "$JAVA_HOME/bin/jar" xf BOOT-INF/lib/embedded-redis-*.jar && rm -rf BOOT-INF)
+        (cd "$dir" && "$JAVA_HOME/bin/jar" xf "$JAR" BOOT-INF/lib && "$JAVA_HOME/bin/jar" xf BOOT-INF/lib/embedded-redis-*.jar && rm -rf BOOT-INF META-INF redis)
         find "$dir" -name 'redis-server-*' ! -name "*-$arch" -delete
         REDIS=$(find "$dir" -name "redis-server-*-$arch" -print -quit)
         [ -n "$REDIS" ] || die "redis-server is missing and the node's jar brings none; install redis-server and try again"
@@ -130,7 +136,7 @@ build() {
         return
     fi
     step build "compiling the node (a few minutes the first time)"
-    (umask 022 && "$REPO/mvnw" -q -pl node -am package -DskipTests) </dev/null >"$LOGS/build.log" 2>&1 9>&- || {
+    (umask 022 && "$REPO/mvnw" -q -pl node -am package -DskipTests -Dspotless.check.skip=true) </dev/null >"$LOGS/build.log" 2>&1 9>&- || {
         tail -n 30 "$LOGS/build.log" >&2
         die "the build failed; all of it is in $(shown "$LOGS")/build.log"
     }
@@ -383,25 +389,26 @@ launch_node() {
         export CARILLON_REDIS_URL CARILLON_API_KEY CARILLON_JWT_SECRET
         # CARILLON_JWKS_URL is passed on as it is, if it is set.
         cd "$CARILLON_HOME"
-        # A shell of its own waits for the node, so that its exit code is known to whoever asks later.
+        # A shell of its own remembers the node, and waits for it, so that its exit code is known to whoever asks later.
         # shellcheck disable=SC2016
         exec setsid sh -c '
-            exit_file=$1 pid_file=$2
-            shift 2
+            node=$1
+            shift
             "$@" &
-            echo $! >"$pid_file.new"
-            mv "$pid_file.new" "$pid_file"
+            pid=$!
+            read -r stat <"/proc/$pid/stat"
+            set -- ${stat##*) }
+            echo "$pid ${20}" >"$node.process.part"
+            mv "$node.process.part" "$node.process"
             code=0
-            wait $! || code=$?
-            echo "$code" >"$exit_file"
-        ' carillon-node "$NODES/$n.exit" "$NODES/$n.pid" \
+            wait "$pid" || code=$?
+            echo "$code" >"$node.exit"
+        ' carillon-node "$NODES/$n" \
             "$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xmn16m -Xmx256m -XX:+UseCompactObjectHeaders -XX:+ExitOnOutOfMemoryError \
             --enable-native-access=ALL-UNNAMED -jar "$APP"
     ) </dev/null >>"$LOGS/node-$n.log" 2>&1 9>&- &
     disown
-    within 10 test -s "$NODES/$n.pid" || die "node $n did not start"
-    remember "$NODES/$n.process" "$(cat "$NODES/$n.pid")"
-    rm -f "$NODES/$n.pid"
+    within 10 test -s "$NODES/$n.process" || die "node $n did not start"
 }
 
 await_node() {
@@ -540,4 +547,4 @@ write_env() {
     chmod 0600 "$ENV_FILE.part"
     mv "$ENV_FILE.part" "$ENV_FILE"
 }
-need_cluster() { [ -f "$ENV_FILE" ] || die "no cluster is up here; start one with scripts/up"; }
+need_cluster() { [ -f "$ENV_FILE" ] || die "no cluster is up here; start one with $(script up)"; }
