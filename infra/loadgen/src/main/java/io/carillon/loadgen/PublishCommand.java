@@ -31,8 +31,14 @@ final class PublishCommand {
                         arguments, transport, sink, Double.parseDouble(words[1]), Double.parseDouble(words[2]))));
             }
         } else {
-            System.out.println(Json.line(measured(
-                    arguments, transport, sink, arguments.number("rate", 5), arguments.number("seconds", 10))));
+            double rate = arguments.number("rate", 5);
+            double warmup = arguments.number("warmup", 0);
+            if (warmup > 0) {
+                measured(arguments, transport, sink, rate, warmup);
+            }
+            Map<String, Object> result = new LinkedHashMap<>(arguments.labels());
+            result.putAll(measured(arguments, transport, sink, rate, arguments.number("seconds", 10)));
+            arguments.deliver(Json.pretty(result));
         }
         sink.close();
     }
