@@ -56,6 +56,7 @@ public final class LoadGenerator {
 
             floor
               --port N --redis URL --channel NAME --loops N (all cores) --merge B (true)
+              --users B           also subscribes to the channel of each connection's user       (false)
 
             report
               --dir DIR           holds run-*.json; the results are written there
