@@ -40,7 +40,9 @@ public final class LoadGenerator {
               plus the options of publish that are not named here, passed on
 
             publish
-              --via V             redis (PUBLISH) | fcall (durable) | http | http-durable | ws
+              --via V             redis (PUBLISH) | fcall (durable, as services do) |
+                                  evalsha (durable, as a node does) | http | http-durable | ws
+              --script SHA1       for evalsha                               (what carillon:config names)
               --redis URL         redis://[user:password@]host:port                              (CARILLON_REDIS_URL)
               --to T              broadcast | users: each event to one of --users                (broadcast)
               --users N           how many users take turns                                      (1000)
