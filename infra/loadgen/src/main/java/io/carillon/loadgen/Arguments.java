@@ -1,5 +1,8 @@
 package io.carillon.loadgen;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -96,6 +99,28 @@ record Arguments(Map<String, String> values) {
         Map<String, String> more = new LinkedHashMap<>(values);
         more.put(name, value);
         return new Arguments(more);
+    }
+
+    /** What {@code --label name=value,…} adds to a result. */
+    Map<String, Object> labels() {
+        Map<String, Object> labels = new LinkedHashMap<>();
+        for (String label : list("label")) {
+            int equals = label.indexOf('=');
+            if (equals < 1) {
+                throw new IllegalArgumentException("--label wants NAME=VALUE, got '" + label + "'");
+            }
+            labels.put(label.substring(0, equals), label.substring(equals + 1));
+        }
+        return labels;
+    }
+
+    /** Writes a result to the file {@code --out} names, else to the standard output. */
+    void deliver(String text) throws IOException {
+        if (has("out")) {
+            Files.writeString(Path.of(required("out")), text);
+        } else {
+            System.out.print(text);
+        }
     }
 
     /** The address of Redis: {@code --redis}, else the variable a node reads too. */

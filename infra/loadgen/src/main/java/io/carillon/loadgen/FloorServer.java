@@ -17,15 +17,17 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a fan-out costs with nothing around it: takes any WebSocket upgrade, subscribes to one Redis channel, and writes
- * each message to every connection. No tokens, no sessions, no limits but one: a connection with more than 8 MiB unsent
- * is closed.
+ * each message to every connection; where asked to, it also subscribes to the channel of each connection's user and
+ * writes those messages to that connection. Tokens are read, not checked. No sessions, and no limits but one: a
+ * connection with more than 8 MiB unsent is closed.
  *
  * <p>Messages that arrive while a loop writes to its connections are joined into one buffer and leave in one write per
  * connection in its next sweep.
@@ -36,24 +38,33 @@ final class FloorServer {
     private static final int MOST_UNSENT = 8 * 1024 * 1024;
     private static final int MOST_QUEUED = 100_000;
 
-    private final List<Lane> lanes = new ArrayList<>();
-    private final boolean merge;
+    /** Something to write: to all of a lane where {@code client} is null. */
+    private record Due(byte[] payload, @Nullable Channel client) {}
 
-    private FloorServer(boolean merge) {
-        this.merge = merge;
+    private final List<Lane> lanes = new ArrayList<>();
+    private final Map<String, Channel> users = new ConcurrentHashMap<>();
+    private final boolean merge;
+    private final boolean perUser;
+    private final String broadcast;
+    private volatile @Nullable RedisConnection redis;
+
+    private FloorServer(Arguments arguments) {
+        merge = arguments.flag("merge", true);
+        perUser = arguments.flag("users", false);
+        broadcast = arguments.text("channel", "carillon:push:broadcast:{push}");
     }
 
     static void run(Arguments arguments) throws Exception {
         int cores = Runtime.getRuntime().availableProcessors();
         Transport transport = Transport.open(arguments.integer("loops", cores), "floor");
-        FloorServer server = new FloorServer(arguments.flag("merge", true));
+        FloorServer server = new FloorServer(arguments);
         for (EventLoop loop : transport.loops()) {
             server.lanes.add(server.new Lane(loop));
         }
-        String channel = arguments.text("channel", "carillon:push:broadcast:{push}");
         RedisConnection redis =
                 RedisConnection.open(transport, transport.loops().getFirst(), arguments.redis(), server::message);
-        redis.send(RedisConnection.command("SUBSCRIBE", channel));
+        redis.send(RedisConnection.command("SUBSCRIBE", server.broadcast));
+        server.redis = redis;
         Channel listener = new ServerBootstrap()
                 .group(transport.group())
                 .channel(transport.serverSocket())
@@ -79,9 +90,15 @@ final class FloorServer {
                 && items.size() == 3
                 && items.get(0) instanceof byte[] kind
                 && kind.length == "message".length()
+                && items.get(1) instanceof byte[] topic
                 && items.get(2) instanceof byte[] payload) {
-            for (Lane lane : lanes) {
-                lane.offer(payload);
+            Channel user = perUser ? users.get(new String(topic, StandardCharsets.US_ASCII)) : null;
+            if (user != null) {
+                lane(user.eventLoop()).offer(new Due(payload, user));
+            } else {
+                for (Lane lane : lanes) {
+                    lane.offer(new Due(payload, null));
+                }
             }
         }
     }
@@ -98,7 +115,7 @@ final class FloorServer {
     /** The connections of one event loop, and the messages they are to get. */
     private final class Lane {
         private final EventLoop loop;
-        private final ConcurrentLinkedQueue<byte[]> queue = new ConcurrentLinkedQueue<>();
+        private final ConcurrentLinkedQueue<Due> queue = new ConcurrentLinkedQueue<>();
         private final AtomicBoolean due = new AtomicBoolean();
 
         /** The loop's. */
@@ -108,8 +125,8 @@ final class FloorServer {
             this.loop = loop;
         }
 
-        void offer(byte[] payload) {
-            queue.add(payload);
+        void offer(Due event) {
+            queue.add(event);
             if (due.compareAndSet(false, true)) {
                 loop.execute(this::sweep);
             }
@@ -119,13 +136,21 @@ final class FloorServer {
             due.set(false);
             ByteBuf joined = null;
             int count = 0;
-            byte[] payload;
-            while (count < MOST_QUEUED && (payload = queue.poll()) != null) {
+            Due event;
+            while (count < MOST_QUEUED && (event = queue.poll()) != null) {
+                count++;
+                byte[] payload = event.payload();
+                Channel client = event.client();
+                if (client != null) {
+                    ByteBuf frame = PooledByteBufAllocator.DEFAULT.directBuffer(payload.length + 16);
+                    Frames.text(frame, payload);
+                    client.writeAndFlush(frame, client.voidPromise());
+                    continue;
+                }
                 if (joined == null) {
                     joined = PooledByteBufAllocator.DEFAULT.directBuffer(payload.length + 16);
                 }
                 Frames.text(joined, payload);
-                count++;
                 if (!merge) {
                     write(joined);
                     joined = null;
@@ -152,6 +177,7 @@ final class FloorServer {
     /** One connection: the upgrade, then silence. */
     private final class Client extends ChannelInboundHandlerAdapter {
         private @Nullable StringBuilder request = new StringBuilder();
+        private String topic = "";
 
         @Override
         public void channelRead(ChannelHandlerContext ctx, Object message) {
@@ -170,26 +196,50 @@ final class FloorServer {
         }
 
         private void accept(ChannelHandlerContext ctx, String head) {
-            String key = head.lines()
-                    .filter(line -> line.toLowerCase(Locale.ROOT).startsWith("sec-websocket-key:"))
-                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                    .findFirst()
-                    .orElse("");
+            String key = header(head, "sec-websocket-key:");
             String answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     + "Sec-WebSocket-Accept: " + proof(key) + "\r\n\r\n";
             ctx.writeAndFlush(Unpooled.wrappedBuffer(answer.getBytes(StandardCharsets.US_ASCII)), ctx.voidPromise());
             lane(ctx.channel().eventLoop()).clients.add(ctx.channel());
+            RedisConnection to = redis;
+            if (perUser && to != null) {
+                topic = "carillon:push:user:{" + subject(header(head, "authorization:")) + "}";
+                users.put(topic, ctx.channel());
+                to.send(RedisConnection.command("SUBSCRIBE", topic));
+            }
         }
 
         @Override
         public void channelInactive(ChannelHandlerContext ctx) {
             lane(ctx.channel().eventLoop()).clients.remove(ctx.channel());
+            RedisConnection to = redis;
+            if (!topic.isEmpty() && to != null && users.remove(topic, ctx.channel())) {
+                to.send(RedisConnection.command("UNSUBSCRIBE", topic));
+            }
         }
 
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
             ctx.close();
         }
+    }
+
+    private static String header(String head, String name) {
+        return head.lines()
+                .filter(line -> line.regionMatches(true, 0, name, 0, name.length()))
+                .map(line -> line.substring(name.length()).strip())
+                .findFirst()
+                .orElse("");
+    }
+
+    /** The user a token names, unchecked. */
+    private static String subject(String authorization) {
+        String[] parts = authorization.split("\\.", -1);
+        if (parts.length != 3) {
+            return "nobody";
+        }
+        String claims = new String(Base64.getUrlDecoder().decode(parts[1]), StandardCharsets.UTF_8);
+        return claims.replaceFirst(".*\"sub\":\"([^\"]*)\".*", "$1");
     }
 
     /** RFC 6455 §4.2.2. */

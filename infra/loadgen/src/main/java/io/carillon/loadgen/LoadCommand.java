@@ -37,12 +37,7 @@ final class LoadCommand {
         try {
             command.measure();
         } finally {
-            String text = Json.pretty(command.result);
-            if (arguments.has("out")) {
-                Files.writeString(Path.of(arguments.required("out")), text);
-            } else {
-                System.out.print(text);
-            }
+            arguments.deliver(Json.pretty(command.result));
         }
     }
 
@@ -68,10 +63,8 @@ final class LoadCommand {
     }
 
     private void measure() throws Exception {
-        for (String label : arguments.list("label")) {
-            int equals = label.indexOf('=');
-            result.put(label.substring(0, equals), label.substring(equals + 1));
-        }
+        result.putAll(arguments.labels());
+        result.put("loadAverage", Files.readString(Path.of("/proc/loadavg")).split(" ", 2)[0]);
         Transport transport = Transport.open(arguments.integer("loops", 1), "load");
         int connections = arguments.integer("connections", 1000);
         int rehearsed = arguments.integer("rehearse", 0);

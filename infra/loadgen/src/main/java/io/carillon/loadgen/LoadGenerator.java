@@ -35,19 +35,21 @@ public final class LoadGenerator {
               --seconds S         length of a measured phase                                     (10)
               --warmup SECONDS    published first at the first rate and not counted              (5)
               --sample N          takes the latency of every Nth event of a connection           (1)
-              --label K=V,..      copied into the result
-              --out FILE          where the result goes                                          (stdout)
+              --label K=V,..      copied into the result (publish too)
+              --out FILE          where the result goes (publish too)                            (stdout)
               plus the options of publish that are not named here, passed on
 
             publish
-              --via V             redis (PUBLISH) | fcall (durable) | http | http-durable | ws
+              --via V             redis (PUBLISH) | fcall (durable, as services do) |
+                                  evalsha (durable, as a node does) | http | http-durable | ws
+              --script SHA1       for evalsha                               (what carillon:config names)
               --redis URL         redis://[user:password@]host:port                              (CARILLON_REDIS_URL)
               --to T              broadcast | users: each event to one of --users                (broadcast)
               --users N           how many users take turns                                      (1000)
               --user-prefix S     user i is S<i>                                                 (u)
               --namespace S       namespace                                                      (push)
               --size BYTES        size of an event as JSON                                       (200)
-              --rate N --seconds S
+              --rate N --seconds S --warmup S (0)
               --http URL          base address of the HTTP API; key in CARILLON_API_KEY
               --urls U,U          for ws: where the senders connect
               --senders N         for ws and http: connections to send on                        (16)
@@ -56,10 +58,11 @@ public final class LoadGenerator {
 
             floor
               --port N --redis URL --channel NAME --loops N (all cores) --merge B (true)
-              --delay B           false: TCP_NODELAY off                                         (true)
+              --users B           also subscribes to the channel of each connection's user       (false)
 
             report
               --dir DIR           holds run-*.json; the results are written there
+              --revision S --started S  copied into the results
 
             Latency counts from the scheduled time of an event. All processes must share one machine.
             """;

@@ -31,8 +31,14 @@ final class PublishCommand {
                         arguments, transport, sink, Double.parseDouble(words[1]), Double.parseDouble(words[2]))));
             }
         } else {
-            System.out.println(Json.line(measured(
-                    arguments, transport, sink, arguments.number("rate", 5), arguments.number("seconds", 10))));
+            double rate = arguments.number("rate", 5);
+            double warmup = arguments.number("warmup", 0);
+            if (warmup > 0) {
+                measured(arguments, transport, sink, rate, warmup);
+            }
+            Map<String, Object> result = new LinkedHashMap<>(arguments.labels());
+            result.putAll(measured(arguments, transport, sink, rate, arguments.number("seconds", 10)));
+            arguments.deliver(Json.pretty(result));
         }
         sink.close();
     }
@@ -40,7 +46,7 @@ final class PublishCommand {
     private static Map<String, Object> measured(
             Arguments arguments, Transport transport, Sink sink, double rate, double seconds)
             throws InterruptedException {
-        boolean durable = arguments.text("via", "redis").equals("fcall");
+        boolean durable = List.of("fcall", "evalsha").contains(arguments.text("via", "redis"));
         RedisCost before = durable ? RedisCost.read(transport, arguments.redis()) : RedisCost.NONE;
         Map<String, Object> result = new LinkedHashMap<>(Pacer.run(sink, rate, seconds));
         if (durable) {
@@ -49,24 +55,28 @@ final class PublishCommand {
         return result;
     }
 
-    /** Redis' own account of {@code FCALL} and of its processor time, from INFO. */
+    /** Redis' own account of {@code FCALL} and {@code EVALSHA} and of its processor time, from INFO. */
     private record RedisCost(long calls, long micros, double cpuSeconds) {
 
         static final RedisCost NONE = new RedisCost(0, 0, 0);
-        private static final Pattern FCALL = Pattern.compile("cmdstat_fcall:calls=(\\d+),usec=(\\d+)");
+        private static final Pattern FCALL = Pattern.compile("cmdstat_(?:fcall|evalsha):calls=(\\d+),usec=(\\d+)");
         private static final Pattern CPU = Pattern.compile("used_cpu_(?:sys|user):([0-9.]+)");
 
         static RedisCost read(Transport transport, String url) throws InterruptedException {
             Matcher calls =
                     FCALL.matcher(RedisConnection.text(RedisConnection.ask(transport, url, "INFO", "commandstats")));
-            boolean found = calls.find();
+            long count = 0;
+            long micros = 0;
+            while (calls.find()) {
+                count += Long.parseLong(calls.group(1));
+                micros += Long.parseLong(calls.group(2));
+            }
             double cpu = 0;
             Matcher used = CPU.matcher(RedisConnection.text(RedisConnection.ask(transport, url, "INFO", "cpu")));
             while (used.find()) {
                 cpu += Double.parseDouble(used.group(1));
             }
-            return new RedisCost(
-                    found ? Long.parseLong(calls.group(1)) : 0, found ? Long.parseLong(calls.group(2)) : 0, cpu);
+            return new RedisCost(count, micros, cpu);
         }
 
         Map<String, Object> since(RedisCost before) {
@@ -96,8 +106,16 @@ final class PublishCommand {
             channels.add(arguments.text("channel", "carillon:" + namespace + ":broadcast:{" + namespace + "}"));
         }
         return switch (via) {
-            case "redis" -> new RedisSink(transport, arguments.redis(), false, channels, size);
-            case "fcall" -> new RedisSink(transport, arguments.redis(), true, channels, size);
+            case "redis" -> new RedisSink(transport, arguments.redis(), RedisSink.Way.PLAIN, "", channels, size);
+            case "fcall" -> new RedisSink(transport, arguments.redis(), RedisSink.Way.FUNCTION, "", channels, size);
+            case "evalsha" ->
+                new RedisSink(
+                        transport,
+                        arguments.redis(),
+                        RedisSink.Way.SCRIPT,
+                        script(arguments, transport),
+                        channels,
+                        size);
             case "http", "http-durable" ->
                 new HttpSink(
                         transport,
@@ -125,6 +143,18 @@ final class PublishCommand {
                         arguments.flag("durable", false));
             default -> throw new IllegalArgumentException("--via " + via + " is not known; see --help");
         };
+    }
+
+    /** The publish script's name in Redis: {@code --script}, else what the nodes have noted there. */
+    private static String script(Arguments arguments, Transport transport) throws InterruptedException {
+        if (arguments.has("script")) {
+            return arguments.required("script");
+        }
+        Object noted = RedisConnection.ask(transport, arguments.redis(), "HGET", "carillon:config", "publish");
+        if (noted instanceof byte[]) {
+            return RedisConnection.text(noted);
+        }
+        throw new IllegalStateException("carillon:config does not name the publish script; give --script");
     }
 
     private static String key() {

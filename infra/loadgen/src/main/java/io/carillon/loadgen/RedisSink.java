@@ -5,6 +5,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.EventLoop;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 
@@ -14,16 +15,27 @@ import java.util.List;
  * <pre>
  * PUBLISH &lt;channel&gt; &lt;event&gt;                              → receivers
  * FCALL carillon_publish 1 &lt;channel&gt; &lt;event&gt; &lt;id&gt;          → [offset, epoch, duplicate, receivers]
+ * EVALSHA &lt;sha1&gt; 1 &lt;channel&gt; &lt;event&gt; &lt;id&gt; trusted 1        → [offset, epoch, timestamp, duplicate, receivers]
  * </pre>
  */
 final class RedisSink implements Sink {
 
-    private static final byte[] PUBLISH = "PUBLISH".getBytes(StandardCharsets.US_ASCII);
-    private static final byte[] FCALL = "FCALL".getBytes(StandardCharsets.US_ASCII);
-    private static final byte[] FUNCTION = "carillon_publish".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] PUBLISH = ascii("PUBLISH");
+    private static final byte[] FCALL = ascii("FCALL");
+    private static final byte[] FUNCTION = ascii("carillon_publish");
+    private static final byte[] EVALSHA = ascii("EVALSHA");
+    private static final byte[] TRUSTED = ascii("trusted");
     private static final byte[] ONE = {'1'};
 
-    private final boolean durable;
+    /** The way in: {@code redis} plain, {@code fcall} as services do, {@code evalsha} as a node does. */
+    enum Way {
+        PLAIN,
+        FUNCTION,
+        SCRIPT
+    }
+
+    private final Way way;
+    private final byte[] script;
     private final byte[][] channels;
     private final EventText event;
     private final EventLoop loop;
@@ -40,9 +52,11 @@ final class RedisSink implements Sink {
     private long[] batchTimes = new long[64];
     private int batchSize;
 
-    RedisSink(Transport transport, String url, boolean durable, List<String> channels, int size)
+    /** @param script SHA-1 of the publish script, loaded before; only for {@link Way#SCRIPT} */
+    RedisSink(Transport transport, String url, Way way, String script, List<String> channels, int size)
             throws InterruptedException {
-        this.durable = durable;
+        this.way = way;
+        this.script = ascii(script);
         this.channels = channels.stream()
                 .map(channel -> channel.getBytes(StandardCharsets.UTF_8))
                 .toArray(byte[][]::new);
@@ -55,16 +69,23 @@ final class RedisSink implements Sink {
     public void send(long number, long scheduledNanos) {
         byte[] channel = channels[(int) (number % channels.length)];
         byte[] text = event.bytes(scheduledNanos, number);
-        if (durable) {
-            byte[] id = (idPrefix + number).getBytes(StandardCharsets.US_ASCII);
-            RedisConnection.append(batch, FCALL, FUNCTION, ONE, channel, text, id);
-        } else {
-            RedisConnection.append(batch, PUBLISH, channel, text);
+        switch (way) {
+            case PLAIN -> RedisConnection.append(batch, PUBLISH, channel, text);
+            case FUNCTION -> RedisConnection.append(batch, FCALL, FUNCTION, ONE, channel, text, id(number));
+            case SCRIPT -> RedisConnection.append(batch, EVALSHA, script, ONE, channel, text, id(number), TRUSTED, ONE);
         }
         if (batchSize == batchTimes.length) {
-            batchTimes = java.util.Arrays.copyOf(batchTimes, batchSize * 2);
+            batchTimes = Arrays.copyOf(batchTimes, batchSize * 2);
         }
         batchTimes[batchSize++] = scheduledNanos;
+    }
+
+    private byte[] id(long number) {
+        return ascii(idPrefix + number);
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
     }
 
     @Override
@@ -73,7 +94,7 @@ final class RedisSink implements Sink {
             return;
         }
         ByteBuf commands = batch;
-        long[] times = java.util.Arrays.copyOf(batchTimes, batchSize);
+        long[] times = Arrays.copyOf(batchTimes, batchSize);
         batch = Unpooled.buffer(4096);
         batchSize = 0;
         loop.execute(() -> {
