@@ -1,5 +1,6 @@
 package io.carillon.node.scenario;
 
+import io.carillon.node.testing.Client;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;

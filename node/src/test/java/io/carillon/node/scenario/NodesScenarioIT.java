@@ -2,6 +2,7 @@ package io.carillon.node.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.carillon.node.testing.Client;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
