@@ -1,0 +1,99 @@
+package io.carillon.node.edge;
+
+import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.EndpointSettings;
+import io.carillon.node.session.OutboxSettings;
+import io.carillon.node.session.SessionListener;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import java.time.Clock;
+import java.util.List;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.reactor.netty.NettyReactiveWebServerFactory;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.http.client.ReactorResourceFactory;
+import reactor.netty.http.server.HttpServer;
+
+/** Wires this room into Boot's HTTP server. */
+@Configuration(proxyBeanMethods = false)
+@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.REACTIVE)
+@EnableConfigurationProperties({EdgeSettings.class, EndpointSettings.class, OutboxSettings.class})
+class EdgeConfiguration {
+
+    @Bean
+    EdgeLoops edgeLoops(EdgeSettings settings) {
+        return new EdgeLoops(settings.loops(), settings.tick());
+    }
+
+    /** The node's event loops, for every room that wants to work on them. Not to be shut down. */
+    @Bean(destroyMethod = "")
+    EventLoopGroup nodeLoops(EdgeLoops loops) {
+        return loops.group();
+    }
+
+    @Bean
+    ReactorResourceFactory reactorResourceFactory(EdgeLoops loops) {
+        var factory = new ReactorResourceFactory();
+        factory.setUseGlobalResources(false);
+        factory.setLoopResources(loops.resources());
+        return factory;
+    }
+
+    @Bean
+    Edge edge(
+            EdgeSettings settings,
+            OutboxSettings outbox,
+            EndpointSettings endpointSettings,
+            EdgeLoops loops,
+            Gatekeeper gatekeeper,
+            ObjectProvider<UserSessions> userSessions,
+            SessionListener listener,
+            SessionIds ids,
+            ObjectProvider<DrainListener> drainListeners,
+            ObjectProvider<MeterRegistry> registry,
+            ObjectProvider<Clock> clock) {
+        List<Endpoint> endpoints = endpointSettings.list();
+        var metrics = new EdgeMetrics(
+                registry.getIfAvailable(SimpleMeterRegistry::new),
+                loops,
+                endpoints.stream().map(Endpoint::name).toList());
+        var reception = new Reception(
+                settings,
+                outbox,
+                endpoints,
+                new Admission(settings, loops.all().getFirst().exactly()),
+                gatekeeper,
+                userSessions.getIfAvailable(),
+                listener,
+                ids,
+                metrics,
+                clock.getIfAvailable(Clock::systemUTC));
+        return new Edge(reception, loops, drainListeners.orderedStream().toList());
+    }
+
+    @Bean
+    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> edgeCustomizer(EdgeSettings settings, Edge edge) {
+        return factory -> factory.addServerCustomizers(server -> customize(server, settings, edge));
+    }
+
+    private static HttpServer customize(HttpServer server, EdgeSettings settings, Edge edge) {
+        return server.option(ChannelOption.SO_BACKLOG, settings.backlog())
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new AdaptiveRecvByteBufAllocator(64, 512, 16 * 1024))
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(32 * 1024, 64 * 1024))
+                .httpRequestDecoder(decoder -> decoder.maxInitialLineLength(
+                                Math.toIntExact(settings.initialLine().toBytes()))
+                        .maxHeaderSize(Math.toIntExact(settings.headerSize().toBytes()))
+                        .validateHeaders(true))
+                .doOnChannelInit((observer, channel, remote) -> edge.accepted(channel))
+                .doOnBound(listening -> edge.bound(listening.channel().localAddress()));
+    }
+}

@@ -1,0 +1,170 @@
+package io.carillon.node.edge;
+
+import io.carillon.node.identity.Credentials;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.QueryStringDecoder;
+import java.net.InetAddress;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A well-formed opening handshake (RFC 6455 §4.2.1) for an endpoint, from a page that may connect.
+ *
+ * @param key the client's {@code Sec-WebSocket-Key}
+ * @param credentials what it brought to say who it is from
+ * @param address the client's address
+ */
+record Handshake(Entrance entrance, String key, Credentials credentials, String address) implements Knock {
+    private static final int SUBPROTOCOLS = 8;
+    private static final int PARAMETERS = 64;
+
+    /** Shows no secret. */
+    @Override
+    public String toString() {
+        return "Handshake[" + entrance.endpoint().name() + " " + address + "]";
+    }
+
+    /** The path of a request target, in origin-form or absolute-form (RFC 9112 §3.2), as it was sent. */
+    static String path(String target) {
+        int start = start(target);
+        int end = start;
+        while (end < target.length() && target.charAt(end) != '?' && target.charAt(end) != '#') end++;
+        return target.substring(start, end);
+    }
+
+    private static int start(String target) {
+        if (target.startsWith("/")) return 0;
+        int scheme = target.indexOf("://");
+        if (scheme < 0) return 0;
+        int path = target.indexOf('/', scheme + 3);
+        return path < 0 ? target.length() : path;
+    }
+
+    /** Whether it asks for WebSocket at all, well-formed or not. */
+    static boolean upgrades(HttpRequest request) {
+        return lists(request.headers(), HttpHeaderNames.UPGRADE, "websocket");
+    }
+
+    /** Whether a body comes with it, which a handshake must not have: behind a proxy it may be a second request. */
+    static boolean hasBody(HttpRequest request) {
+        HttpHeaders headers = request.headers();
+        if (headers.contains(HttpHeaderNames.TRANSFER_ENCODING)) return true;
+        String length = headers.get(HttpHeaderNames.CONTENT_LENGTH);
+        return length != null && !length.trim().equals("0");
+    }
+
+    /** Reads the request, in the order in which a client is to be told what is wrong. */
+    static Knock read(
+            HttpRequest request, Entrance entrance, Proxies proxies, @Nullable InetAddress peer, boolean tls) {
+        HttpHeaders headers = request.headers();
+        if (!request.method().equals(HttpMethod.GET)) return Refusal.METHOD;
+        if (!request.protocolVersion().equals(HttpVersion.HTTP_1_1)
+                || !upgrades(request)
+                || !lists(headers, HttpHeaderNames.CONNECTION, "upgrade")) {
+            return Refusal.NOT_WEBSOCKET;
+        }
+        List<String> versions = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_VERSION);
+        if (versions.size() != 1 || !versions.getFirst().trim().equals("13")) return Refusal.NOT_WEBSOCKET;
+        if (hasBody(request)) return Refusal.malformed("a WebSocket handshake has no body");
+        List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
+        if (hosts.size() != 1 || !Origins.isHost(hosts.getFirst().trim())) {
+            return Refusal.malformed("exactly one Host header is required");
+        }
+        List<String> keys = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_KEY);
+        if (keys.size() != 1 || !isKey(keys.getFirst().trim())) {
+            return Refusal.malformed("exactly one Sec-WebSocket-Key of 16 bytes in base64 is required");
+        }
+        List<String> origins = headers.getAll(HttpHeaderNames.ORIGIN);
+        if (origins.size() > 1) return Refusal.malformed("at most one Origin header is allowed");
+        List<String> authorizations = headers.getAll(HttpHeaderNames.AUTHORIZATION);
+        if (authorizations.size() > 1) return Refusal.malformed("at most one Authorization header is allowed");
+        List<String> subprotocols = tokens(headers, HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL);
+        if (subprotocols.size() > SUBPROTOCOLS) return Refusal.malformed("too many subprotocols");
+        Map<String, String> query = query(request.uri());
+        if (query == null) return Refusal.malformed("the query is malformed");
+
+        boolean trusted = proxies.trusts(peer);
+        if (!origins.isEmpty()) {
+            String scheme = tls ? "https" : "http";
+            String host = hosts.getFirst().trim();
+            if (trusted) {
+                String proto = last(headers, "x-forwarded-proto");
+                if (proto != null) scheme = proto.equals("https") || proto.equals("wss") ? "https" : "http";
+                String forwarded = last(headers, "x-forwarded-host");
+                if (forwarded != null) host = forwarded;
+            }
+            if (!entrance.origins().accepts(origins.getFirst().trim(), scheme, host)) return Refusal.ORIGIN;
+        }
+        var credentials =
+                new Credentials(authorizations.isEmpty() ? null : authorizations.getFirst(), subprotocols, query);
+        return new Handshake(entrance, keys.getFirst().trim(), credentials, proxies.client(peer, headers));
+    }
+
+    private static boolean isKey(String key) {
+        if (key.length() != 24) return false;
+        try {
+            return Base64.getDecoder().decode(key).length == 16;
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    private static @Nullable Map<String, String> query(String target) {
+        int mark = target.indexOf('?');
+        if (mark < 0) return Map.of();
+        int end = target.indexOf('#', mark);
+        String raw = target.substring(mark + 1, end < 0 ? target.length() : end);
+        int parameters = 1;
+        for (int i = 0; i < raw.length(); i++) {
+            if (raw.charAt(i) == '&' && ++parameters > PARAMETERS) return null;
+        }
+        try {
+            var first = new HashMap<String, String>();
+            QueryStringDecoder.builder()
+                    .hasPath(false)
+                    .semicolonIsNormalChar(true)
+                    .build(raw)
+                    .parameters()
+                    .forEach((name, values) -> first.put(name, values.getFirst()));
+            return first;
+        } catch (IllegalArgumentException e) {
+            return null;
+        }
+    }
+
+    private static @Nullable String last(HttpHeaders headers, String name) {
+        List<String> values = headers.getAll(name);
+        if (values.isEmpty()) return null;
+        String line = values.getLast();
+        return line.substring(line.lastIndexOf(',') + 1).trim().toLowerCase(Locale.ROOT);
+    }
+
+    private static boolean lists(HttpHeaders headers, CharSequence name, String token) {
+        for (String listed : tokens(headers, name)) {
+            if (listed.equalsIgnoreCase(token)) return true;
+        }
+        return false;
+    }
+
+    private static List<String> tokens(HttpHeaders headers, CharSequence name) {
+        List<String> lines = headers.getAll(name);
+        if (lines.isEmpty()) return List.of();
+        var tokens = new ArrayList<String>(4);
+        for (String line : lines) {
+            for (String token : line.split(",", -1)) {
+                String trimmed = token.trim();
+                if (!trimmed.isEmpty()) tokens.add(trimmed);
+            }
+        }
+        return tokens;
+    }
+}
