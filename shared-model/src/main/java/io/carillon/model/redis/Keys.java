@@ -63,6 +63,16 @@ public record Keys(String prefix) {
         return prefix + ':' + namespace.name() + ":presence:kind:" + kind;
     }
 
+    /** Set of the online users of a group. */
+    public String group(Namespace namespace, String group) {
+        return prefix + ':' + namespace.name() + ":presence:group:" + group;
+    }
+
+    /** Set of the kind and group sets there are, as {@code kind:<kind>} and {@code group:<group>}. */
+    public String presenceSets(Namespace namespace) {
+        return prefix + ':' + namespace.name() + ":presence:sets";
+    }
+
     /** Set of the sessions a node holds in the namespace, as {@code <session> <user>}. */
     public String nodeSessions(Namespace namespace, String node) {
         return prefix + ':' + namespace.name() + ":presence:node:" + node;
@@ -78,6 +88,11 @@ public record Keys(String prefix) {
         return prefix + ':' + namespace.name() + ":members:{" + room + "}:users";
     }
 
+    /** Set of the users of a room that a node holds. */
+    public String nodeMembers(Namespace namespace, String room, String node) {
+        return prefix + ':' + namespace.name() + ":members:{" + room + "}:node:" + node;
+    }
+
     /** Set of the rooms a node has joined in the namespace, for the reaper. */
     public String nodeRooms(Namespace namespace, String node) {
         return prefix + ':' + namespace.name() + ":members:rooms:" + node;
@@ -91,6 +106,11 @@ public record Keys(String prefix) {
     /** Sorted set of node leases: node to expiry, milliseconds of the Redis clock. */
     public String leases() {
         return prefix + ":nodes:lease";
+    }
+
+    /** Set of the namespaces that have or had sessions, for the reaper. */
+    public String namespaces() {
+        return prefix + ":nodes:namespaces";
     }
 
     /** Hash of node descriptions, JSON each. */

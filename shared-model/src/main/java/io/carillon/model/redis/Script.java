@@ -23,7 +23,9 @@ public enum Script {
     /** Leases of nodes. */
     NODE,
     /** Users of a room. */
-    ROOM;
+    ROOM,
+    /** Plain commands on one key. */
+    KEY;
 
     /** How the Redis in use spreads messages; decides which publish command the scripts call. */
     public enum Mode {

@@ -1,71 +1,130 @@
 -- Leases of nodes: who is alive, who leads, and who cleans up after a dead one. All times are the Redis clock's.
 --
--- KEYS[1]  <prefix>:nodes:lease   sorted set, node -> expiry in ms; beside it :reap (sorted set of nodes being cleaned
---          up), :reapers (hash, dead node -> its reaper), :info (hash of descriptions, JSON), :leader (string)
--- ARGV[1]  the operation; ARGV[2] the caller's incarnation
---   join  <node> <lease ms> <info>               -> {1, now ms, leader 0|1, (expired node)*}
---   beat  <node> <lease ms> <info>               -> the same, or {0}: the lease was taken, the caller is fenced
---   claim <me> <claim ms> (<suspect> <score>)*   -> (node)*: the caller must reap these; a node goes to one caller only
---   renew <me> <claim ms> <dead>                 -> 1 still the caller's, 0 lost
---   done  <me> <dead>                            -> 1 finished, 0 not the caller's
---   leave <node>                                 -> 1; a clean stop, after all sessions are unregistered
+-- KEYS[1]  <prefix>:nodes:lease   sorted set, node -> expiry in ms; beside it :reap (sorted set, dead node -> when its
+--          reaper's claim ends, or when its last clean-up is due), :reapers (hash, dead node -> its reaper), :passes
+--          (hash, dead node -> clean-ups finished), :info (hash of descriptions, JSON), :leader (string)
+-- ARGV[1]  the operation; ARGV[2] the caller's incarnation, <boot>.<n>
+--   join  <node> <lease ms> <info> <previous incarnation or ''>  -> {1}; the previous one is handed to a reaper
+--   beat  <node> <lease ms> <info> <leader ms> <neighbours>      -> {1, now ms, leads 0|1, nodes, run id of this Redis,
+--            subscribers of the caller's topic, {clean-up due}*, {(node, score, subscribers)*}, {(node, score)*}}
+--            or {0}: the lease was taken, the caller is fenced. The first pairs are the caller's neighbours in the
+--            ring, up to <neighbours> with a subscriber and all without one passed on the way; the last are expired
+--   live                                                         -> {node*}
+--   claim <me> <claim ms> (<suspect> <score>)*                   -> {node*}: the caller must reap these. A suspect is
+--            given if its score is still this one and its lease is over or its topic has no subscriber; with it come
+--            the clean-ups it had claimed, and those that are due. A node goes to one caller only
+--   renew <me> <claim ms> <dead>                                 -> {1} still the caller's, {0} lost
+--   done  <me> <late ms> <dead>                                  -> {1} due once more after <late ms> (late writes of
+--            a node that was only frozen), {2} finished for good, {0} not the caller's
+--   leave <node> <clean 0|1>                                     -> {1}; a stop; unclean if something is left to reap
 local stem = string.match(KEYS[1], '^(.+):lease$')
 if not stem then return redis.error_reply('CARILLONKEY expected <prefix>:nodes:lease') end
-local lease, reap, info, reapers, leader =
-  KEYS[1], stem .. ':reap', stem .. ':info', stem .. ':reapers', stem .. ':leader'
+local lease, reap, info, reapers, passes, leader =
+  KEYS[1], stem .. ':reap', stem .. ':info', stem .. ':reapers', stem .. ':passes', stem .. ':leader'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local operation, node = ARGV[1], ARGV[2]
 
-if operation == 'join' or operation == 'beat' then
-  if operation == 'beat' and not redis.call('ZSCORE', lease, node) then return {0} end
-  local ttl = tonumber(ARGV[3])
-  redis.call('ZADD', lease, text(now + ttl), node)
+-- Subscribers of <prefix>:node:{<boot>}. A process that was killed has none within milliseconds; a frozen one has one.
+local function subscribers(of)
+  local boot = string.match(of, '^(.+)%.%d+$') or of
+  return redis.call('PUBSUB', 'NUMSUB', string.gsub(stem, 's$', '') .. ':{' .. boot .. '}')[2]
+end
+
+local function neighbours(wanted)
+  local out = {}
+  if wanted == 0 then return out end
+  local all = redis.call('ZRANGE', lease, 0, -1, 'WITHSCORES')
+  local names, scores = {}, {}
+  for i = 1, #all, 2 do
+    names[#names + 1] = all[i]
+    scores[all[i]] = all[i + 1]
+  end
+  table.sort(names)
+  local at = 1
+  while names[at] ~= node do at = at + 1 end
+  local alive = 0
+  for step = 1, #names - 1 do
+    local name = names[(at - 1 + step) % #names + 1]
+    local count = subscribers(name)
+    out[#out + 1] = name
+    out[#out + 1] = scores[name]
+    out[#out + 1] = count
+    if count > 0 then alive = alive + 1 end
+    if alive == wanted then break end
+  end
+  return out
+end
+
+if operation == 'join' then
+  redis.call('ZADD', lease, text(now + ARGV[3]), node)
+  redis.call('HSET', info, node, ARGV[4])
+  local previous = ARGV[5]
+  if previous ~= '' and not redis.call('ZSCORE', reap, previous) then
+    redis.call('ZREM', lease, previous)
+    redis.call('HDEL', info, previous)
+    redis.call('ZADD', reap, text(now), previous)
+  end
+  return {1}
+elseif operation == 'beat' then
+  if not redis.call('ZSCORE', lease, node) then return {0} end
+  redis.call('ZADD', lease, text(now + ARGV[3]), node)
   redis.call('HSET', info, node, ARGV[4])
   local leads = redis.call('GET', leader)
   if not leads or leads == node then
-    redis.call('SET', leader, node, 'PX', math.floor(ttl / 2))
+    redis.call('SET', leader, node, 'PX', ARGV[5])
     leads = node
   end
-  local out = {1, text(now), leads == node and 1 or 0}
-  for _, key in ipairs({lease, reap}) do
-    local expired = redis.call('ZRANGEBYSCORE', key, '-inf', text(now), 'LIMIT', 0, 16)
-    for i = 1, #expired do out[#out + 1] = expired[i] end
-  end
-  return out
+  return {1, text(now), leads == node and 1 or 0, redis.call('ZCARD', lease),
+    string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or '', subscribers(node),
+    redis.call('ZRANGEBYSCORE', reap, '-inf', text(now), 'LIMIT', 0, 16),
+    neighbours(tonumber(ARGV[6])),
+    redis.call('ZRANGEBYSCORE', lease, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 16)}
+elseif operation == 'live' then
+  return redis.call('ZRANGE', lease, 0, -1)
 elseif operation == 'claim' then
   local got = {}
   local function take(dead)
     redis.call('ZREM', lease, dead)
-    redis.call('ZADD', reap, text(now + tonumber(ARGV[3])), dead)
+    redis.call('HDEL', info, dead)
+    redis.call('ZADD', reap, text(now + ARGV[3]), dead)
     redis.call('HSET', reapers, dead, node)
     got[#got + 1] = dead
   end
-  for _, key in ipairs({lease, reap}) do -- expired leases, and reapers that died half way
-    local expired = redis.call('ZRANGEBYSCORE', key, '-inf', text(now), 'LIMIT', 0, 16)
-    for i = 1, #expired do
-      if expired[i] ~= node then take(expired[i]) end
+  for i = 4, #ARGV, 2 do
+    local suspect, score = ARGV[i], redis.call('ZSCORE', lease, ARGV[i])
+    if suspect ~= node and score and score == ARGV[i + 1]
+      and (tonumber(score) <= now or subscribers(suspect) == 0) then
+      local claims = redis.call('HGETALL', reapers)
+      take(suspect)
+      for k = 1, #claims, 2 do
+        if claims[k + 1] == suspect then take(claims[k]) end
+      end
     end
   end
-  for i = 4, #ARGV, 2 do -- suspects, if they have not beaten since the caller looked
-    if redis.call('ZSCORE', lease, ARGV[i]) == ARGV[i + 1] then take(ARGV[i]) end
-  end
+  local due = redis.call('ZRANGEBYSCORE', reap, '-inf', text(now), 'LIMIT', 0, 16)
+  for i = 1, #due do take(due[i]) end
   return got
 elseif operation == 'renew' then
-  if redis.call('HGET', reapers, ARGV[4]) ~= node then return 0 end
-  redis.call('ZADD', reap, text(now + tonumber(ARGV[3])), ARGV[4])
-  return 1
+  if redis.call('HGET', reapers, ARGV[4]) ~= node then return {0} end
+  redis.call('ZADD', reap, text(now + ARGV[3]), ARGV[4])
+  return {1}
 elseif operation == 'done' then
-  if redis.call('HGET', reapers, ARGV[3]) ~= node then return 0 end
-  redis.call('ZREM', reap, ARGV[3])
-  redis.call('HDEL', reapers, ARGV[3])
-  redis.call('HDEL', info, ARGV[3])
-  return 1
+  if redis.call('HGET', reapers, ARGV[4]) ~= node then return {0} end
+  redis.call('HDEL', reapers, ARGV[4])
+  if redis.call('HINCRBY', passes, ARGV[4], 1) == 1 then
+    redis.call('ZADD', reap, text(now + ARGV[3]), ARGV[4])
+    return {1}
+  end
+  redis.call('HDEL', passes, ARGV[4])
+  redis.call('ZREM', reap, ARGV[4])
+  return {2}
 elseif operation == 'leave' then
   redis.call('ZREM', lease, node)
   redis.call('HDEL', info, node)
   if redis.call('GET', leader) == node then redis.call('DEL', leader) end
-  return 1
+  if ARGV[3] ~= '1' then redis.call('ZADD', reap, text(now), node) end
+  return {1}
 end
 return redis.error_reply('CARILLONOP unknown operation')

@@ -2,13 +2,16 @@
 --
 -- KEYS[1]  <prefix>:<namespace>:presence:online   (in Cluster <prefix>:<namespace>:presence:{p<k>}:online); the other
 --          keys hang on the same stem: :user:<id> :kind:<kind> :group:<group> :node:<node> :fenced:<node> :log
+--          :sets (names of the kind and group sets there are, for the audit)
 -- ARGV[1]  the operation; ARGV[2] the node's incarnation
 --   register   <node> (<session> <user> <kind or ''> <groups, commas> <since ms> <address> <endpoint>)+
---                                                   -> {registered, joins}, or {-1} when the incarnation is fenced
+--                                                   -> {registered, joins}, or {-1} when the incarnation is fenced.
+--                                                      Again: puts back whatever of it is missing
 --   unregister <node> (<session> <user>)+           -> {removed, leaves}
 --   reap       <node> <batch> <fence seconds>       -> {taken, leaves}; call until taken is 0
 --   audit      <me> <set: online | kind:<kind> | group:<group>> <cursor> <count> <live incarnations, commas>
 --                                                   -> {cursor, checked, fixed, leaves}
+--   tally      <me> <node>*                         -> {users online, sessions of these nodes}
 --
 -- A session's value in its user's hash is <node>|<kind>|<groups>|<since>|<address>|<endpoint>|<registered s>. A user's
 -- join and leave are logged in the same call that added him to or removed him from the online set: exactly once each.
@@ -49,6 +52,10 @@ local function drop(session, user, at)
   return 1
 end
 
+local function into(set, user)
+  if redis.call('SADD', stem .. ':' .. set, user) == 1 then redis.call('SADD', stem .. ':sets', set) end
+end
+
 if operation == 'register' then
   if redis.call('EXISTS', fence) == 1 then return {-1} end
   local n = 0
@@ -62,11 +69,11 @@ if operation == 'register' then
       if old then redis.call('SREM', stem .. ':node:' .. holder, session .. ' ' .. user) end
       redis.call('HSET', key, session,
         table.concat({node, kind, groups, ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], now}, '|'))
-      redis.call('SADD', held, session .. ' ' .. user)
-      if redis.call('SADD', online, user) == 1 then log('join', user, kind, session, node) end
-      if kind ~= '' then redis.call('SADD', stem .. ':kind:' .. kind, user) end
-      for g in string.gmatch(groups, '[^,]+') do redis.call('SADD', stem .. ':group:' .. g, user) end
     end
+    redis.call('SADD', held, session .. ' ' .. user)
+    if redis.call('SADD', online, user) == 1 then log('join', user, kind, session, node) end
+    if kind ~= '' then into('kind:' .. kind, user) end
+    for g in string.gmatch(groups, '[^,]+') do into('group:' .. g, user) end
   end
   return {n, changes}
 elseif operation == 'unregister' then
@@ -111,6 +118,11 @@ elseif operation == 'audit' then
       if ARGV[3] == 'online' then log('leave', user, '', '', node) end
     end
   end
+  if ARGV[3] ~= 'online' and redis.call('EXISTS', set) == 0 then redis.call('SREM', stem .. ':sets', ARGV[3]) end
   return {page[1], #page[2], fixed, changes}
+elseif operation == 'tally' then
+  local sessions = 0
+  for i = 3, #ARGV do sessions = sessions + redis.call('SCARD', stem .. ':node:' .. ARGV[i]) end
+  return {redis.call('SCARD', online), sessions}
 end
 return redis.error_reply('CARILLONOP unknown operation')
