@@ -1,0 +1,399 @@
+package io.carillon.node.presence;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Namespace;
+import io.carillon.model.redis.Keys;
+import io.carillon.node.backplane.BackplaneException;
+import io.lettuce.core.Range;
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.api.StatefulRedisConnection;
+import io.lettuce.core.api.sync.RedisCommands;
+import io.lettuce.core.pubsub.RedisPubSubAdapter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class RedisPresenceIT {
+    private static final Namespace PUSH = Namespace.PUSH;
+    private static final Duration SOON = Duration.ofSeconds(10);
+    private static final AtomicInteger CLUSTERS = new AtomicInteger();
+    private static OwnRedis redis;
+    private static RedisClient client;
+    private static StatefulRedisConnection<String, String> connection;
+
+    private final Keys keys = new Keys("t" + CLUSTERS.incrementAndGet());
+    private final List<TestNode> nodes = new ArrayList<>();
+    private RedisCommands<String, String> cli;
+
+    @BeforeAll
+    static void startRedis() {
+        redis = new OwnRedis();
+        client = RedisClient.create(redis.uri());
+        connection = client.connect();
+    }
+
+    @AfterAll
+    static void stopRedis() {
+        client.shutdown(Duration.ZERO, Duration.ZERO);
+        redis.close();
+    }
+
+    @BeforeEach
+    void connect() {
+        cli = connection.sync();
+    }
+
+    @AfterEach
+    void closeNodes() {
+        nodes.forEach(TestNode::close);
+    }
+
+    /** Ten times as fast as in production. */
+    static PresenceSettings fast() {
+        return new PresenceSettings(
+                Duration.ofMillis(100),
+                Duration.ofSeconds(1),
+                Duration.ofMillis(300),
+                Duration.ofMillis(2),
+                100,
+                3,
+                Duration.ofMillis(500),
+                Duration.ofMillis(1200),
+                Duration.ofMillis(500),
+                Duration.ofSeconds(2),
+                Duration.ofHours(1),
+                Duration.ofMinutes(10),
+                200);
+    }
+
+    private TestNode node(PresenceSettings settings) {
+        var node = new TestNode(redis, keys, settings);
+        nodes.add(node);
+        return node.start();
+    }
+
+    private static <T> T get(CompletionStage<T> stage) throws Exception {
+        return stage.toCompletableFuture().get(10, TimeUnit.SECONDS);
+    }
+
+    private long online() {
+        return cli.scard(keys.online(PUSH));
+    }
+
+    private List<String> log() {
+        return cli.xrange(keys.presenceLog(PUSH), Range.unbounded()).stream()
+                .map(entry ->
+                        entry.getBody().get("event") + ' ' + entry.getBody().get("user"))
+                .toList();
+    }
+
+    /** Each user's entries must read join, leave, join, leave…; returns who is online by the log. */
+    private Set<String> onlineByLog() {
+        var online = new HashSet<String>();
+        for (String entry : log()) {
+            String user = entry.substring(entry.indexOf(' ') + 1);
+            if (entry.startsWith("join"))
+                assertThat(online.add(user)).as("second join of %s", user).isTrue();
+            else
+                assertThat(online.remove(user))
+                        .as("leave of %s, who was away", user)
+                        .isTrue();
+        }
+        return online;
+    }
+
+    private Map<String, String> room(String room) {
+        return new TreeMap<>(cli.hgetall(keys.members(PUSH, room)));
+    }
+
+    private List<String> listen(String room) {
+        var heard = new CopyOnWriteArrayList<String>();
+        var topic = client.connectPubSub();
+        topic.addListener(new RedisPubSubAdapter<String, String>() {
+            @Override
+            public void message(String channel, String message) {
+                heard.add(message);
+            }
+        });
+        topic.sync().subscribe(keys.channel(ChannelName.room(PUSH, room)));
+        return heard;
+    }
+
+    @Test
+    void joinsAndLeavesAreLoggedExactlyOnceUnderConcurrency() throws Exception {
+        var three = List.of(node(fast()), node(fast()), node(fast()));
+        var workers = new ArrayList<CompletableFuture<Void>>();
+        for (TestNode node : three) {
+            for (int worker = 0; worker < 2; worker++) {
+                int id = worker;
+                workers.add(CompletableFuture.runAsync(() -> {
+                    var random = new Random(id);
+                    for (int i = 0; i < 1000; i++) {
+                        String session = id + "-" + i;
+                        var opened = node.open(PUSH, session, "u" + random.nextInt(20));
+                        if (random.nextInt(4) == 0) opened.toCompletableFuture().join();
+                        if (i % 50 != 0) node.close(session);
+                    }
+                }));
+            }
+        }
+        for (CompletableFuture<Void> worker : workers) get(worker);
+        var random = List.of(new Random(0), new Random(1));
+        var expected = new HashSet<String>();
+        for (int i = 0; i < 1000; i++) {
+            for (Random one : random) {
+                String user = "u" + one.nextInt(20);
+                one.nextInt(4);
+                if (i % 50 == 0) expected.add(user);
+            }
+        }
+        Until.holds(() -> "6 × 20 sessions, not " + sessionsInRedis(), SOON, () -> sessionsInRedis() == 120);
+        assertThat(cli.smembers(keys.online(PUSH))).isEqualTo(expected);
+        assertThat(onlineByLog()).isEqualTo(expected);
+    }
+
+    private long sessionsInRedis() {
+        return nodes.stream()
+                .mapToLong(node -> cli.scard(keys.nodeSessions(PUSH, node.presence.node())))
+                .sum();
+    }
+
+    @Test
+    void aKilledNodeIsGoneWithinFourSecondsWhicheverItIs() throws Exception {
+        for (int i = 0; i < 5; i++) node(PresenceSettings.defaults());
+        var alive = new ArrayList<>(nodes);
+        for (TestNode node : alive) {
+            get(node.open(PUSH, "1", "u-" + node.boot));
+            get(node.presence.joined(PUSH, "hall", node.boot + "-1", "u-" + node.boot, true));
+        }
+        var heard = listen("hall");
+        Until.holds(
+                "everyone is steady",
+                SOON,
+                () -> alive.stream()
+                        .allMatch(node -> node.presence.steadyFor().compareTo(Duration.ofMillis(5100)) > 0));
+        var random = new Random(7);
+        var times = new ArrayList<String>();
+        while (alive.size() > 1) {
+            String leader = cli.get(keys.prefix() + ":nodes:leader");
+            TestNode victim = alive.size() % 2 == 1
+                    ? alive.stream()
+                            .filter(node -> node.presence.node().equals(leader))
+                            .findFirst()
+                            .orElseThrow()
+                    : alive.get(random.nextInt(alive.size()));
+            alive.remove(victim);
+            victim.kill();
+            String user = "u-" + victim.boot;
+            Duration took = Until.holds(
+                    "the victim is gone",
+                    Duration.ofSeconds(4),
+                    () -> !cli.sismember(keys.online(PUSH), user)
+                            && !room("hall").containsKey(user)
+                            && cli.zscore(keys.leases(), victim.presence.node()) == null);
+            times.add((victim.presence.node().equals(leader) ? "leader " : "other ") + took.toMillis() + " ms");
+            assertThat(online()).isEqualTo(alive.size());
+            String leave = "{\"type\":\"presence_leave\",\"room\":\"hall\",\"user\":\"" + user + "\",\"count\":"
+                    + alive.size() + "}";
+            Until.holds("the departure is announced", SOON, () -> heard.contains(leave));
+        }
+        System.out.println("killed nodes were gone after " + times);
+        assertThat(heard).hasSize(4);
+        assertThat(log().stream().filter(entry -> entry.startsWith("leave"))).hasSize(4);
+        assertThat(nodes.stream()
+                        .mapToDouble(node -> node.metrics.reapedCount())
+                        .sum())
+                .isEqualTo(4);
+        assertThat(nodes.stream()
+                        .mapToDouble(node -> node.metrics.fencedCount())
+                        .sum())
+                .isZero();
+    }
+
+    @Test
+    void aWatcherAndItsNeighboursKilledTogetherAreAllNoticed() throws Exception {
+        for (int i = 0; i < 7; i++) node(fast());
+        for (TestNode node : nodes) get(node.open(PUSH, "1", "u-" + node.boot));
+        Until.holds(
+                "everyone is steady",
+                SOON,
+                () -> nodes.stream().allMatch(node -> node.presence.steadyFor().toMillis() > 600));
+        var survivor = nodes.getFirst();
+        for (TestNode node : nodes) if (node != survivor) node.kill();
+        Until.holds("one is left", Duration.ofMillis(900), () -> online() == 1);
+        assertThat(onlineByLog()).containsExactly("u-" + survivor.boot);
+    }
+
+    @Test
+    void aFrozenNodeIsFencedAndComesBackWithoutAGhost() throws Exception {
+        var frozen = node(fast());
+        var other = node(fast());
+        for (int i = 0; i < 250; i++) get(frozen.open(PUSH, "s" + i, "u" + i, "agent", Set.of("g" + i % 2)));
+        get(frozen.presence.joined(PUSH, "hall", frozen.boot + "-s0", "u0", true));
+        get(other.open(PUSH, "s", "w"));
+        var heard = listen("hall");
+        String before = frozen.presence.node();
+        Until.holds("graces are over", SOON, () -> other.presence.steadyFor().toMillis() > 1300);
+        frozen.scripts.freeze();
+        var late = frozen.open(PUSH, "late", "late");
+        Until.holds(
+                "the lease decided", SOON, () -> online() == 1 && room("hall").isEmpty());
+        frozen.close("s1");
+        frozen.scripts.thaw();
+        get(late);
+        Until.holds(() -> "250 + 1 online, not " + online(), SOON, () -> online() == 251);
+        assertThat(frozen.presence.node()).isNotEqualTo(before).startsWith(frozen.boot + '.');
+        assertThat(frozen.metrics.fencedCount()).isEqualTo(1);
+        Until.holds("the room is back", SOON, () -> room("hall").equals(Map.of("u0", "1")));
+        assertThat(cli.exists(keys.nodeSessions(PUSH, before))).isZero();
+        assertThat(cli.hkeys(keys.userSessions(PUSH, "u2"))).hasSize(1);
+        assertThat(cli.scard(keys.kind(PUSH, "agent"))).isEqualTo(249);
+        assertThat(cli.sismember(keys.online(PUSH), "u1")).isFalse();
+        assertThat(onlineByLog()).hasSize(251);
+        Until.holds("left and came back, once each", SOON, () -> heard.size() == 2);
+        Until.holds(
+                "cleaned up twice",
+                SOON,
+                () -> cli.zcard(keys.prefix() + ":nodes:reap") == 0 && cli.hlen(keys.prefix() + ":nodes:passes") == 0);
+        assertThat(online()).isEqualTo(251);
+        assertThat(room("hall")).isEqualTo(Map.of("u0", "1"));
+    }
+
+    @Test
+    void aLivingNodeWithoutItsSubscriptionIsLeftAlone() throws Exception {
+        var deaf = node(fast());
+        var other = node(fast());
+        get(deaf.open(PUSH, "1", "u1"));
+        Until.holds("steady", SOON, () -> other.presence.steadyFor().toMillis() > 600);
+        deaf.deafen();
+        long start = other.presence.beats();
+        Until.holds("ten looks", SOON, () -> other.presence.beats() >= start + 10);
+        assertThat(online()).isEqualTo(1);
+        assertThat(deaf.metrics.fencedCount()).isZero();
+    }
+
+    @Test
+    void twoReapersAtOnceLogEachLeaveOnce() throws Exception {
+        var dead = node(fast());
+        for (int i = 0; i < 1000; i++) dead.open(PUSH, "s" + i, "u" + i);
+        get(dead.open(PUSH, "last", "last"));
+        get(dead.presence.joined(PUSH, "hall", dead.boot + "-last", "last", true));
+        var a = node(fast());
+        var b = node(fast());
+        var heard = listen("hall");
+        dead.kill();
+        a.presence.reap(dead.presence.node());
+        b.presence.reap(dead.presence.node());
+        Until.holds("nobody is left", SOON, () -> online() == 0 && room("hall").isEmpty());
+        assertThat(onlineByLog()).isEmpty();
+        assertThat(log()).hasSize(2002);
+        Until.holds("announced", SOON, () -> !heard.isEmpty());
+        assertThat(heard).hasSize(1);
+    }
+
+    @Test
+    void aDeadNodeIsGivenToOneCallerOnly() throws Exception {
+        var dead = node(fast());
+        dead.kill();
+        String name = dead.presence.node();
+        String score = "%.0f".formatted(cli.zscore(keys.leases(), name));
+        var given = new CopyOnWriteArrayList<String>();
+        var calls = new ArrayList<CompletableFuture<?>>();
+        try (var own = client.connect(io.lettuce.core.codec.ByteArrayCodec.INSTANCE)) {
+            var scripts = new TestNode.Scripts(own);
+            Until.holds(
+                    "its topic is silent",
+                    SOON,
+                    () -> cli.pubsubNumsub(keys.node(dead.boot)).get(keys.node(dead.boot)) == 0);
+            for (int i = 0; i < 20; i++) {
+                calls.add(scripts.run(
+                                io.carillon.model.redis.Script.NODE,
+                                keys.leases(),
+                                List.of("claim", "watcher" + i + ".0", "5000", name, score))
+                        .thenAccept(reply -> given.addAll(Reply.texts(reply)))
+                        .toCompletableFuture());
+            }
+            for (CompletableFuture<?> call : calls) get(call);
+        }
+        assertThat(given).containsExactly(name);
+    }
+
+    @Test
+    void anEmptiedRedisIsFilledAgain() throws Exception {
+        try (var own = new OwnRedis();
+                var a = new TestNode(own, keys, fast()).start();
+                var b = new TestNode(own, keys, fast()).start()) {
+            fill(a, b);
+            try (var admin = client.connect(own.uri())) {
+                admin.sync().flushall();
+                // A join between the loss and the next beat must not be counted twice.
+                b.presence.joined(PUSH, "hall", b.boot + "-s5", "u5", false);
+                rebuilt(admin.sync(), a, b, 2);
+            }
+            assertThat(a.presence.node()).isEqualTo(a.boot + ".1");
+        }
+    }
+
+    @Test
+    void aRestartedRedisIsFilledAgain() throws Exception {
+        try (var own = new OwnRedis();
+                var a = new TestNode(own, keys, fast()).start();
+                var b = new TestNode(own, keys, fast()).start()) {
+            fill(a, b);
+            own.kill();
+            Until.holds("both noticed", SOON, () -> !a.presence.open() && !b.presence.open());
+            var opened = a.open(PUSH, "away", "away");
+            assertThatThrownBy(() -> opened.toCompletableFuture().join())
+                    .isInstanceOf(CompletionException.class)
+                    .hasCauseInstanceOf(BackplaneException.class);
+            var joined = a.presence.joined(PUSH, "hall", a.boot + "-away", "away", true);
+            assertThatThrownBy(() -> joined.toCompletableFuture().join()).hasCauseInstanceOf(BackplaneException.class);
+            b.close("s300");
+            own.start();
+            try (var admin = client.connect(own.uri())) {
+                rebuilt(admin.sync(), a, b, 2);
+                assertThat(admin.sync().sismember(keys.online(PUSH), "away")).isTrue();
+            }
+        }
+    }
+
+    private void fill(TestNode a, TestNode b) throws Exception {
+        for (int i = 0; i < 300; i++) a.open(PUSH, "s" + i, "u" + i);
+        for (int i = 1; i <= 300; i++) b.open(PUSH, "s" + i, "u" + i);
+        get(a.presence.joined(PUSH, "hall", a.boot + "-s5", "u5", true));
+    }
+
+    private void rebuilt(RedisCommands<String, String> own, TestNode a, TestNode b, int inHall) {
+        Until.holds(
+                () -> "301 users online, not " + own.scard(keys.online(PUSH)),
+                SOON,
+                () -> own.scard(keys.online(PUSH)) == 301
+                        && own.scard(keys.nodeSessions(PUSH, a.presence.node())) >= 300);
+        Until.holds(
+                () -> "the hall is right: " + own.hgetall(keys.members(PUSH, "hall")),
+                SOON,
+                () -> own.hgetall(keys.members(PUSH, "hall")).values().stream()
+                                .mapToInt(Integer::parseInt)
+                                .sum()
+                        == inHall);
+    }
+}
