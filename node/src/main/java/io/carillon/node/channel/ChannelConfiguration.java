@@ -2,8 +2,8 @@ package io.carillon.node.channel;
 
 import io.carillon.node.backplane.Backplane;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.netty.util.concurrent.EventExecutor;
-import java.util.List;
+import io.netty.channel.EventLoopGroup;
+import java.time.Clock;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -13,7 +13,11 @@ import org.springframework.context.annotation.Configuration;
 class ChannelConfiguration {
     @Bean
     Channels channels(
-            Backplane backplane, List<EventExecutor> eventLoops, ChannelSettings settings, MeterRegistry registry) {
-        return new Channels(backplane, eventLoops, settings, new ChannelMetrics(registry));
+            Backplane backplane,
+            EventLoopGroup nodeLoops,
+            ChannelSettings settings,
+            MeterRegistry registry,
+            Clock clock) {
+        return new Channels(backplane, Loops.of(nodeLoops), settings, new ChannelMetrics(registry), clock);
     }
 }

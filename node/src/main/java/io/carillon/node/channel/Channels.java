@@ -9,6 +9,7 @@ import io.carillon.node.backplane.Backplane;
 import io.carillon.node.backplane.Backplane.HistoryRead;
 import io.carillon.node.backplane.BackplaneListener;
 import io.netty.util.concurrent.EventExecutor;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
@@ -46,6 +47,7 @@ public final class Channels implements BackplaneListener {
     private final Backplane backplane;
     private final ChannelSettings settings;
     private final ChannelMetrics metrics;
+    private final InstantSource clock;
     private final Worker[] workers;
     private volatile @Nullable ChannelListener listener;
 
@@ -53,10 +55,12 @@ public final class Channels implements BackplaneListener {
             Backplane backplane,
             List<? extends EventExecutor> loops,
             ChannelSettings settings,
-            ChannelMetrics metrics) {
+            ChannelMetrics metrics,
+            InstantSource clock) {
         this.backplane = backplane;
         this.settings = settings;
         this.metrics = metrics;
+        this.clock = clock;
         this.workers = new Worker[loops.size()];
         for (int i = 0; i < workers.length; i++) workers[i] = new Worker(loops.get(i));
         metrics.channels(this::count);
@@ -173,7 +177,8 @@ public final class Channels implements BackplaneListener {
                 return;
             }
             if (event.position() == null) {
-                if (!deliver(channel, event)) metrics.dropped();
+                Event stamped = event.with().timestamp(clock.millis()).build();
+                if (!deliver(channel, stamped)) metrics.dropped();
                 return;
             }
             durable(channel, event, event.position());

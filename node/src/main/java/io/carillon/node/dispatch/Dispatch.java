@@ -22,15 +22,20 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.concurrent.EventExecutor;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -77,10 +82,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
     /** Judges a fresh token for a session. */
     public interface Renewal {
         /**
-         * @return the principal of the fresh token; completes with null when the token is refused for good, fails when it
+         * @return the principal of the fresh token; empty when the token is refused for good, fails when it
          *     could not be judged
          */
-        CompletionStage<@Nullable Principal> renew(Principal current, String token);
+        CompletionStage<Optional<Principal>> renew(Principal current, String token);
     }
 
     public Dispatch(
@@ -398,13 +403,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     private void refresh(Lane lane, Session session, Command.Refresh command) {
         renewal.renew(session.principal(), command.token())
-                .whenComplete((principal, failure) -> lane.run(() -> {
+                .whenComplete((judged, failure) -> lane.run(() -> {
                     if (session.state() == Session.State.CLOSED) return;
-                    if (failure != null) {
+                    if (judged == null) {
                         unavailable(lane, session, command.ref(), failure);
-                    } else if (principal == null) {
+                    } else if (judged.isEmpty()) {
                         session.socket().close(CloseCode.BAD_CREDENTIAL);
                     } else {
+                        Principal principal = judged.get();
                         session.principal(principal);
                         send(lane, session, new Notice.Refreshed(command.ref(), principal.expiresAt() / 1000));
                     }
@@ -445,19 +451,33 @@ public final class Dispatch implements SessionListener, ChannelListener {
         }
     }
 
-    /** Tells every session that the node goes and within which window to reconnect. Safe from any thread. */
-    public void announceDrain(long reconnectWithinMillis) {
-        toEveryone(new Notice.Drain(reconnectWithinMillis));
+    /**
+     * Tells every session that the node goes and within which window to reconnect. Returns when the sockets have it, or
+     * after two seconds; not to be called on an event loop.
+     */
+    public void announceDrain(Duration window) {
+        try {
+            toEveryone(new Notice.Drain(window.toMillis())).get(2, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (ExecutionException | TimeoutException e) {
+            log.warn("Not every session could be told of the drain in time.");
+        }
     }
 
-    private void toEveryone(Notice notice) {
-        for (Lane lane : lanes) {
-            lane.run(() -> {
-                for (Session session : new ArrayList<>(lane.sessions())) {
-                    if (session.state() == Session.State.OPEN) send(lane, session, notice);
-                }
-            });
-        }
+    private CompletableFuture<Void> toEveryone(Notice notice) {
+        return CompletableFuture.allOf(Arrays.stream(lanes)
+                .map(lane -> {
+                    var told = new CompletableFuture<Void>();
+                    lane.run(() -> {
+                        for (Session session : new ArrayList<>(lane.sessions())) {
+                            if (session.state() == Session.State.OPEN) send(lane, session, notice);
+                        }
+                        told.complete(null);
+                    });
+                    return told;
+                })
+                .toArray(CompletableFuture[]::new));
     }
 
     // ---- channels, on their workers
@@ -505,7 +525,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     @Override
     public void linked(boolean up) {
-        toEveryone(up ? new Notice.Restored() : new Notice.Degraded());
+        var unused = toEveryone(up ? new Notice.Restored() : new Notice.Degraded());
     }
 
     @Override

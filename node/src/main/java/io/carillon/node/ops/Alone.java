@@ -12,13 +12,14 @@ import java.util.List;
 import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.boot.SpringApplication;
 import org.springframework.boot.env.YamlPropertySourceLoader;
 import org.springframework.context.ApplicationContextInitializer;
 import org.springframework.context.ConfigurableApplicationContext;
-import org.springframework.context.event.ContextClosedEvent;
 import org.springframework.core.env.ConfigurableEnvironment;
 import org.springframework.core.env.MapPropertySource;
 import org.springframework.core.env.PropertySource;
+import org.springframework.core.env.StandardEnvironment;
 import org.springframework.core.io.ClassPathResource;
 
 /**
@@ -42,11 +43,8 @@ public final class Alone implements ApplicationContextInitializer<ConfigurableAp
         }
         try {
             BundledRedis redis = BundledRedis.start();
-            context.addApplicationListener(event -> {
-                if (event instanceof ContextClosedEvent closed && closed.getApplicationContext() == context) {
-                    redis.close();
-                }
-            });
+            // After the node has said goodbye to it.
+            SpringApplication.getShutdownHandlers().add(redis::close);
             log.warn(
                     "No Redis is configured: started the bundled one on 127.0.0.1:{}. It keeps nothing after this"
                             + " process; set CARILLON_REDIS_URL for a cluster.",
@@ -62,12 +60,9 @@ public final class Alone implements ApplicationContextInitializer<ConfigurableAp
     }
 
     private static void secrets(ConfigurableEnvironment environment, Map<String, Object> own) throws IOException {
-        boolean identity = environment.containsProperty("carillon.auth.jwt-secret")
-                || environment.containsProperty("carillon.auth.jwks-url")
-                || environment.containsProperty("carillon.jwt-secret")
-                || environment.containsProperty("carillon.jwks-url");
-        boolean keys = environment.containsProperty("carillon.auth.api-keys")
-                || environment.containsProperty("carillon.api-key");
+        boolean identity = configured(environment, "carillon.auth.jwt-secret")
+                || configured(environment, "carillon.auth.jwks-url");
+        boolean keys = configured(environment, "carillon.auth.api-keys");
         if (identity && keys) return;
         var lines = new StringBuilder();
         if (!identity) {
@@ -76,7 +71,9 @@ public final class Alone implements ApplicationContextInitializer<ConfigurableAp
             lines.append("CARILLON_JWT_SECRET=").append(secret).append('\n');
             for (PropertySource<?> local : new YamlPropertySourceLoader()
                     .load("quick start", new ClassPathResource("application-local.yml"))) {
-                environment.getPropertySources().addLast(local);
+                environment
+                        .getPropertySources()
+                        .addAfter(StandardEnvironment.SYSTEM_ENVIRONMENT_PROPERTY_SOURCE_NAME, local);
             }
         }
         if (!keys) {
@@ -89,6 +86,10 @@ public final class Alone implements ApplicationContextInitializer<ConfigurableAp
         Files.createFile(SECRETS, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
         Files.writeString(SECRETS, lines, StandardOpenOption.TRUNCATE_EXISTING);
         log.warn("No secrets are configured: made some for this run. They are in {}.", SECRETS);
+    }
+
+    private static boolean configured(ConfigurableEnvironment environment, String name) {
+        return !environment.getProperty(name, "").isBlank();
     }
 
     private static boolean loopback(ConfigurableEnvironment environment) {

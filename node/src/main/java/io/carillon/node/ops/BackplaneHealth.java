@@ -9,7 +9,7 @@ import org.springframework.stereotype.Component;
  * Part of readiness: down while the node's probe through Redis does not come back, so that the front door sends clients
  * elsewhere. Sessions that are here stay.
  */
-@Component("backplane")
+@Component("backplaneHealthIndicator")
 final class BackplaneHealth implements HealthIndicator {
     private final Backplane backplane;
 

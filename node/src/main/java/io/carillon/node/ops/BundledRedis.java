@@ -65,7 +65,6 @@ final class BundledRedis implements AutoCloseable {
             in.write(settings.getBytes(StandardCharsets.UTF_8));
         }
         var redis = new BundledRedis(process, port, password);
-        Runtime.getRuntime().addShutdownHook(new Thread(process::destroy, "bundled-redis-stop"));
         redis.awaitUp();
         return redis;
     }

@@ -13,6 +13,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.channel.DefaultEventLoop;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -35,7 +36,8 @@ class ChannelsTest {
             backplane,
             List.of(loop),
             new ChannelSettings(Duration.ZERO, Duration.ofMillis(1), 10, 100, 1_000_000),
-            new ChannelMetrics(registry));
+            new ChannelMetrics(registry),
+            InstantSource.system());
     private final List<Position> attached = new ArrayList<>();
 
     @BeforeEach

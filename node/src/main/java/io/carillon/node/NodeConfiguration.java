@@ -1,0 +1,60 @@
+package io.carillon.node;
+
+import io.carillon.model.redis.Boot;
+import io.carillon.model.redis.Keys;
+import io.carillon.node.dispatch.Dispatch;
+import io.carillon.node.edge.DrainListener;
+import io.carillon.node.edge.Gatekeeper;
+import io.carillon.node.edge.SessionIds;
+import io.carillon.node.edge.UserSessions;
+import io.carillon.node.identity.Authenticator;
+import io.carillon.node.identity.Rule;
+import io.carillon.node.presence.NodeState;
+import io.carillon.node.presence.Presence;
+import java.time.Clock;
+import org.springframework.beans.factory.annotation.Value;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+
+/** Joins the rooms that must not know each other, and makes what all of them share. */
+@Configuration(proxyBeanMethods = false)
+class NodeConfiguration {
+    @Bean
+    Boot boot() {
+        return Boot.random();
+    }
+
+    @Bean
+    Keys keys(@Value("${carillon.redis.prefix:carillon}") String prefix) {
+        return new Keys(prefix);
+    }
+
+    @Bean
+    Clock clock() {
+        return Clock.systemUTC();
+    }
+
+    @Bean
+    SessionIds sessionIds(Boot boot) {
+        return new SessionIds(boot.id());
+    }
+
+    @Bean
+    Gatekeeper gatekeeper(Authenticator authenticator) {
+        return (endpoint, credentials, address) ->
+                authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"));
+    }
+
+    @Bean
+    UserSessions userSessions(Presence presence) {
+        return presence::sessionsOf;
+    }
+
+    @Bean
+    DrainListener drainListener(Dispatch dispatch, NodeState state) {
+        return window -> {
+            state.drain();
+            dispatch.announceDrain(window);
+        };
+    }
+}

@@ -1,0 +1,429 @@
+package io.carillon.node.push;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Nodes;
+import io.carillon.node.testing.Poll;
+import io.carillon.node.testing.RedisServer;
+import io.lettuce.core.api.sync.RedisCommands;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import tools.jackson.databind.JsonNode;
+
+/** Every row of the push dialect, over two real nodes and a real Redis. Users of a test meet no other test's. */
+class PushIT {
+    @RegisterExtension
+    static final RedisServer redis = RedisServer.own();
+
+    private static final AtomicInteger NEXT = new AtomicInteger();
+
+    private static Nodes nodes;
+    private static RedisCommands<String, String> cli;
+
+    private final int test = NEXT.incrementAndGet();
+
+    @BeforeAll
+    static void start() {
+        nodes = new Nodes("redis://127.0.0.1:" + redis.uri().getPort(), 2, Map.of());
+        cli = redis.commands();
+    }
+
+    @AfterAll
+    static void stop() {
+        if (nodes != null) nodes.close();
+    }
+
+    private String user(String name) {
+        return name + test;
+    }
+
+    private static Client on(int node, String user) throws Exception {
+        return Client.welcomed(nodes.url(node), user);
+    }
+
+    private static List<String> types(List<JsonNode> frames) {
+        return frames.stream().map(f -> f.path("type").asString("")).toList();
+    }
+
+    private static void joined(Client client, String room) throws Exception {
+        client.send("{\"type\":\"join\",\"room\":\"" + room + "\"}").next("joined");
+    }
+
+    @Test
+    void welcomeNamesTheSessionAndTheChannelsPositions() throws Exception {
+        try (Client a = Client.push(nodes.url(0), user("ada"))) {
+            JsonNode welcome = a.next("welcome");
+            assertThat(welcome.path("user").asString()).isEqualTo(user("ada"));
+            assertThat(welcome.path("session").asString())
+                    .startsWith(welcome.path("node").asString() + "-");
+            assertThat(welcome.path("heartbeat").asLong()).isEqualTo(25_000);
+            JsonNode own = welcome.path("channels").path("user:" + user("ada"));
+            assertThat(own.path("offset").asLong(-1)).isZero();
+            assertThat(own.path("epoch").asString()).isNotEmpty();
+            assertThat(welcome.path("channels").has("broadcast")).isTrue();
+        }
+    }
+
+    @Test
+    void aMessageReachesAllSessionsOfTheUserAndTheSendersOthers() throws Exception {
+        String ada = user("ada");
+        String bob = user("bob");
+        try (Client sender = on(0, ada);
+                Client tab = on(1, ada);
+                Client bob1 = on(0, bob);
+                Client bob2 = on(1, bob);
+                Client bob3 = on(1, bob)) {
+            sender.send("{\"type\":\"chat\",\"to\":\"" + bob + "\",\"content\":{\"text\":\"h\\u00e9\"},\"ref\":\"1\"}");
+            List<JsonNode> answers = sender.upTo("sent");
+            assertThat(types(answers)).containsExactly("sent");
+            JsonNode sent = answers.getLast();
+            assertThat(sent.path("ref").asString()).isEqualTo("1");
+            assertThat(sent.path("offset").asLong()).isEqualTo(1);
+            assertThat(sent.path("self").path("offset").asLong()).isEqualTo(1);
+            for (Client receiver : List.of(bob1, bob2, bob3)) {
+                JsonNode chat = receiver.next("chat");
+                assertThat(chat.path("id").asString()).isEqualTo(sent.path("id").asString());
+                assertThat(chat.path("from").asString()).isEqualTo(ada);
+                assertThat(chat.path("to").asString()).isEqualTo(bob);
+                assertThat(chat.path("content").path("text").asString()).isEqualTo("hé");
+                assertThat(chat.path("channel").asString()).isEqualTo("user:" + bob);
+                assertThat(chat.path("offset").asLong()).isEqualTo(1);
+                assertThat(chat.path("epoch").asString())
+                        .isEqualTo(sent.path("epoch").asString());
+                assertThat(chat.path("timestamp").asLong()).isPositive();
+                assertThat(chat.has("exclude") || chat.has("session") || chat.has("durable"))
+                        .isFalse();
+            }
+            JsonNode copy = tab.next("chat");
+            assertThat(copy.path("channel").asString()).isEqualTo("user:" + ada);
+            assertThat(copy.path("to").asString()).isEqualTo(bob);
+            assertThat(copy.path("id").asString()).isEqualTo(sent.path("id").asString());
+            // The sending tab has its answer and nothing else.
+            assertThat(types(sender.send("{\"type\":\"ping\"}").upTo("pong"))).containsExactly("pong");
+        }
+    }
+
+    @Test
+    void aMessageToOneselfReachesTheOtherTabOnce() throws Exception {
+        String ada = user("ada");
+        try (Client sender = on(0, ada);
+                Client tab = on(1, ada)) {
+            sender.send("{\"type\":\"note\",\"to\":\"" + ada + "\",\"content\":1,\"ref\":\"1\"}");
+            assertThat(sender.next("sent").has("self")).isFalse();
+            sender.send("{\"type\":\"end\",\"to\":\"" + ada + "\"}");
+            assertThat(types(tab.upTo("end"))).containsExactly("note", "end");
+        }
+    }
+
+    @Test
+    void aRoomMessageReachesItsMembersOnEveryNode() throws Exception {
+        String room = user("lobby");
+        try (Client a = on(0, user("ada"));
+                Client b = on(0, user("bob"));
+                Client c = on(1, user("cleo"));
+                Client stranger = on(1, user("dan"))) {
+            for (Client member : List.of(a, b, c)) joined(member, room);
+            a.send("{\"type\":\"chat\",\"room\":\"" + room + "\",\"content\":\"hi\",\"ref\":\"r\"}");
+            long offset = a.next("sent").path("offset").asLong();
+            for (Client member : List.of(b, c)) {
+                JsonNode chat = member.next("chat");
+                assertThat(chat.path("room").asString()).isEqualTo(room);
+                assertThat(chat.path("offset").asLong()).isEqualTo(offset);
+                assertThat(chat.path("channel").asString()).isEqualTo("room:" + room);
+            }
+            assertThat(types(stranger.send("{\"type\":\"ping\"}").upTo("pong"))).containsExactly("pong");
+        }
+    }
+
+    @Test
+    void aRoomOneIsNotInTakesNothing() throws Exception {
+        try (Client a = on(0, user("ada"))) {
+            a.send("{\"type\":\"chat\",\"room\":\"" + user("r") + "\",\"content\":\"hi\",\"ref\":\"x\"}");
+            JsonNode error = a.next("error");
+            assertThat(error.path("code").asString()).isEqualTo("not_in_room");
+            assertThat(error.path("ref").asString()).isEqualTo("x");
+            assertThat(error.path("error").asString()).isNotEmpty();
+        }
+    }
+
+    @Test
+    void aMessageToNobodyInParticularReachesEveryone() throws Exception {
+        try (Client a = on(0, user("ada"));
+                Client b = on(1, user("bob"))) {
+            a.send("{\"type\":\"all" + test + "\",\"content\":\"hi\",\"ref\":\"b\"}");
+            assertThat(a.next("sent").path("offset").asLong()).isPositive();
+            assertThat(b.next("all" + test).path("channel").asString()).isEqualTo("broadcast");
+        }
+    }
+
+    @Test
+    void typingIsNeitherEchoedNorStored() throws Exception {
+        String ada = user("ada");
+        String bob = user("bob");
+        try (Client sender = on(0, ada);
+                Client tab = on(1, ada);
+                Client receiver = on(1, bob)) {
+            sender.send("{\"type\":\"typing\",\"to\":\"" + bob + "\",\"ref\":\"t\"}");
+            JsonNode sent = sender.next("sent");
+            assertThat(sent.has("offset") || sent.has("self")).isFalse();
+            JsonNode typing = receiver.next("typing");
+            assertThat(typing.path("from").asString()).isEqualTo(ada);
+            assertThat(typing.has("offset") || typing.has("channel")).isFalse();
+            sender.send("{\"type\":\"end\",\"to\":\"" + bob + "\"}");
+            assertThat(types(tab.upTo("end"))).containsExactly("end");
+            assertThat(cli.llen("carillon:push:user:{" + bob + "}:history")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void typingInARoomGoesToNoSessionOfTheSender() throws Exception {
+        String room = user("lobby");
+        String ada = user("ada");
+        try (Client sender = on(0, ada);
+                Client tab = on(1, ada);
+                Client other = on(1, user("bob"))) {
+            for (Client member : List.of(sender, tab, other)) joined(member, room);
+            sender.send("{\"type\":\"typing\",\"room\":\"" + room + "\"}");
+            sender.send("{\"type\":\"end\",\"room\":\"" + room + "\"}");
+            assertThat(types(other.upTo("end"))).endsWith("typing", "end");
+            assertThat(types(tab.upTo("end"))).doesNotContain("typing");
+        }
+    }
+
+    @Test
+    void joiningAnswersMembersAndPositionAndIsAnnounced() throws Exception {
+        String room = user("lobby");
+        try (Client a = on(0, user("ada"));
+                Client b = on(1, user("bob"))) {
+            JsonNode first = a.send("{\"type\":\"join\",\"room\":\"" + room + "\",\"ref\":\"j\"}")
+                    .next("joined");
+            assertThat(first.path("room").asString()).isEqualTo(room);
+            assertThat(first.path("members").asLong()).isEqualTo(1);
+            assertThat(first.path("offset").asLong(-1)).isZero();
+            assertThat(first.path("epoch").asString()).isNotEmpty();
+            assertThat(first.path("ref").asString()).isEqualTo("j");
+            assertThat(b.send("{\"type\":\"join\",\"room\":\"" + room + "\"}")
+                            .next("joined")
+                            .path("members")
+                            .asLong())
+                    .isEqualTo(2);
+            JsonNode join = a.next("presence_join");
+            assertThat(join.path("user").asString()).isEqualTo(user("bob"));
+            assertThat(join.path("count").asLong()).isEqualTo(2);
+            assertThat(b.send("{\"type\":\"leave\",\"room\":\"" + room + "\"}")
+                            .next("left")
+                            .path("room")
+                            .asString())
+                    .isEqualTo(room);
+            assertThat(a.next("presence_leave").path("user").asString()).isEqualTo(user("bob"));
+        }
+    }
+
+    @Test
+    void aSecondTabInARoomIsNoNewMember() throws Exception {
+        String room = user("lobby");
+        String bob = user("bob");
+        try (Client a = on(0, user("ada"));
+                Client b1 = on(0, bob);
+                Client b2 = on(1, bob)) {
+            joined(a, room);
+            joined(b1, room);
+            a.next("presence_join");
+            assertThat(b2.send("{\"type\":\"join\",\"room\":\"" + room + "\"}")
+                            .next("joined")
+                            .path("members")
+                            .asLong())
+                    .isEqualTo(2);
+            b1.leave();
+            b2.send("{\"type\":\"end\",\"room\":\"" + room + "\"}");
+            assertThat(types(a.upTo("end"))).containsExactly("end");
+        }
+    }
+
+    @Test
+    void aPrivateRoomNeedsTheTokensWord() throws Exception {
+        String room = "private-" + user("board");
+        long exp = Instant.now().getEpochSecond() + 600;
+        try (Client plain = on(0, user("ada"));
+                Client invited =
+                        Client.pushWith(nodes.url(0), Nodes.token(user("bob"), exp, "\"rooms\":[\"" + room + "\"]"))) {
+            plain.send("{\"type\":\"join\",\"room\":\"" + room + "\"}");
+            assertThat(plain.next("error").path("code").asString()).isEqualTo("not_allowed");
+            joined(invited, room);
+        }
+    }
+
+    @Test
+    void pingIsAnswered() throws Exception {
+        try (Client a = on(0, user("ada"))) {
+            assertThat(a.send("{\"type\":\"ping\"}")
+                            .next("pong")
+                            .path("timestamp")
+                            .asLong())
+                    .isPositive();
+        }
+    }
+
+    @Test
+    void presenceListsTheRoomForItsMembersOnly() throws Exception {
+        String room = user("lobby");
+        try (Client a = on(0, user("ada"));
+                Client b = on(1, user("bob"))) {
+            joined(a, room);
+            joined(b, room);
+            JsonNode presence =
+                    a.send("{\"type\":\"presence\",\"room\":\"" + room + "\"}").next("presence");
+            assertThat(presence.path("count").asLong()).isEqualTo(2);
+            assertThat(presence.path("users").valueStream().map(JsonNode::asString))
+                    .containsExactlyInAnyOrder(user("ada"), user("bob"));
+            a.send("{\"type\":\"presence\",\"room\":\"" + user("other") + "\"}");
+            assertThat(a.next("error").path("code").asString()).isEqualTo("not_in_room");
+        }
+    }
+
+    @Test
+    void refreshProlongsTheSessionAndIsForTheSameUserOnly() throws Exception {
+        long now = Instant.now().getEpochSecond();
+        String ada = user("ada");
+        try (Client a = Client.pushWith(nodes.url(0), Nodes.token(ada, now + 20, ""))) {
+            a.next("welcome");
+            assertThat(a.next("token_expiring").path("expires_in").asLong()).isBetween(1L, 50L);
+            a.send("{\"type\":\"refresh\",\"token\":\"" + Nodes.token(ada, now + 600, "") + "\"}");
+            assertThat(a.next("refreshed").path("exp").asLong()).isEqualTo(now + 600);
+            a.send("{\"type\":\"refresh\",\"token\":\"" + Nodes.token(user("eve"), now + 600, "") + "\"}");
+            assertThat(a.closeCode()).isEqualTo(4501);
+        }
+    }
+
+    @Test
+    void anExpiredTokenClosesWith4401() throws Exception {
+        long now = Instant.now().getEpochSecond();
+        // Skew allows 30 s after exp; the session does not outlive exp itself.
+        try (Client a = Client.pushWith(nodes.url(0), Nodes.token(user("ada"), now + 2, ""))) {
+            assertThat(a.closeCode()).isEqualTo(4401);
+        }
+    }
+
+    @Test
+    void badFramesAreAnsweredAndTheSessionLivesOn() throws Exception {
+        try (Client a = on(0, user("ada"))) {
+            a.send("nonsense");
+            assertThat(a.next("error").path("code").asString()).isEqualTo("bad_json");
+            a.send("{\"type\":\"chat\",\"to\":\"no good id\",\"ref\":\"1\"}");
+            assertThat(a.next("error").path("code").asString()).isEqualTo("bad_id");
+            a.send("{\"type\":\"welcome\"}");
+            assertThat(a.next("error").path("code").asString()).isEqualTo("unknown_type");
+            a.send("{\"type\":\"ping\"}").next("pong");
+        }
+    }
+
+    @Test
+    void aBurstOverTheLimitIsRefusedMessageByMessage() throws Exception {
+        try (Client a = on(0, user("ada"))) {
+            for (int i = 0; i < 60; i++) a.send("{\"type\":\"ping\",\"ref\":\"" + i + "\"}");
+            a.send("{\"type\":\"leave\",\"room\":\"x\",\"ref\":\"last\"}");
+            JsonNode error = a.next("error");
+            assertThat(error.path("code").asString()).isEqualTo("rate_limited");
+        }
+    }
+
+    @Test
+    void theSameIdTwiceIsOneEvent() throws Exception {
+        String bob = user("bob");
+        try (Client a = on(0, user("ada"));
+                Client b = on(1, bob)) {
+            String frame = "{\"type\":\"chat\",\"to\":\"" + bob + "\",\"id\":\"once-" + test + "\",\"ref\":\"";
+            a.send(frame + "1\"}");
+            long offset = a.next("sent").path("offset").asLong();
+            a.send(frame + "2\"}");
+            assertThat(a.next("sent").path("offset").asLong()).isEqualTo(offset);
+            a.send("{\"type\":\"end\",\"to\":\"" + bob + "\"}");
+            assertThat(types(b.upTo("end"))).containsExactly("chat", "end");
+        }
+    }
+
+    @Test
+    void aClientCannotForgeWhatTheClusterStamps() throws Exception {
+        String bob = user("bob");
+        try (Client a = on(0, user("ada"));
+                Client b = on(1, bob)) {
+            a.send("{\"type\":\"chat\",\"to\":\"" + bob + "\",\"from\":\"root\",\"from_name\":\"Root\",\"offset\":99,"
+                    + "\"epoch\":\"x\",\"timestamp\":1,\"channel\":\"broadcast\",\"extra\":{\"kept\":true}}");
+            JsonNode chat = b.next("chat");
+            assertThat(chat.path("from").asString()).isEqualTo(user("ada"));
+            assertThat(chat.has("from_name")).isFalse();
+            assertThat(chat.path("offset").asLong()).isEqualTo(1);
+            assertThat(chat.path("timestamp").asLong()).isGreaterThan(1);
+            assertThat(chat.path("extra").path("kept").asBoolean()).isTrue();
+        }
+    }
+
+    @Test
+    void aPlainPublishByAServiceArrives() throws Exception {
+        String bob = user("bob");
+        String room = user("lobby");
+        try (Client b = on(1, bob)) {
+            joined(b, room);
+            cli.publish("carillon:push:user:{" + bob + "}", "{\"type\":\"notification\",\"content\":\"hi\"}");
+            JsonNode frame = b.next("notification");
+            assertThat(frame.path("content").asString()).isEqualTo("hi");
+            assertThat(frame.has("id") || frame.has("offset")).isFalse();
+            assertThat(frame.path("timestamp").asLong()).isPositive();
+            cli.publish("carillon:push:room:{" + room + "}", "{\"type\":\"in-room\"}");
+            b.next("in-room");
+            cli.publish("carillon:push:broadcast:{push}", "{\"type\":\"to-all" + test + "\"}");
+            b.next("to-all" + test);
+        }
+    }
+
+    @Test
+    void aBrokenPublishIsPutAsideAndHarmless() throws Exception {
+        String bob = user("bob");
+        try (Client b = on(1, bob)) {
+            String channel = "carillon:push:user:{" + bob + "}";
+            cli.publish(channel, "nonsense");
+            cli.publish(channel, "{\"type\":\"deep\",\"content\":" + "[".repeat(40) + "]".repeat(40) + "}");
+            cli.publish(channel, "{\"type\":\"fine\"}");
+            assertThat(types(b.upTo("fine"))).containsExactly("fine");
+            assertThat(cli.xlen("carillon:dead-letters")).isGreaterThanOrEqualTo(2);
+        }
+    }
+
+    @Test
+    void anEventForOneSessionReachesOnlyThat() throws Exception {
+        String bob = user("bob");
+        try (Client b1 = Client.push(nodes.url(0), bob);
+                Client b2 = Client.push(nodes.url(1), bob)) {
+            String session = b1.next("welcome").path("session").asString();
+            b2.next("welcome");
+            String channel = "carillon:push:user:{" + bob + "}";
+            cli.publish(channel, "{\"type\":\"one\",\"session\":\"" + session + "\"}");
+            cli.publish(channel, "{\"type\":\"others\",\"exclude\":\"" + session + "\"}");
+            cli.publish(channel, "{\"type\":\"end\"}");
+            assertThat(types(b1.upTo("end"))).containsExactly("one", "end");
+            assertThat(types(b2.upTo("end"))).containsExactly("others", "end");
+        }
+    }
+
+    @Test
+    void aUserIsOnlineExactlyWhileASessionLives() throws Exception {
+        String ada = user("ada");
+        Client one = on(0, ada);
+        Client two = on(1, ada);
+        assertThat(cli.sismember("carillon:push:presence:online", ada)).isTrue();
+        one.leave();
+        two.send("{\"type\":\"ping\"}").next("pong");
+        assertThat(cli.sismember("carillon:push:presence:online", ada)).isTrue();
+        two.leave();
+        Poll.until(
+                "the user is away", Duration.ofSeconds(5), () -> !cli.sismember("carillon:push:presence:online", ada));
+    }
+}

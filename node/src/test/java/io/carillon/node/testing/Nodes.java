@@ -1,0 +1,115 @@
+package io.carillon.node.testing;
+
+import io.carillon.node.CarillonNode;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
+import org.springframework.boot.WebApplicationType;
+import org.springframework.boot.builder.SpringApplicationBuilder;
+import org.springframework.context.ConfigurableApplicationContext;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Real nodes in this JVM, on free ports, over one real Redis. */
+public final class Nodes implements AutoCloseable {
+    public static final String JWT_SECRET = "a-secret-of-the-tests-0123456789abcdef";
+    public static final String API_KEY = "a-key-of-the-tests-0123456789abcdefgh";
+
+    private static final JsonMapper JSON = JsonMapper.shared();
+    private static final HttpClient HTTP = HttpClient.newHttpClient();
+
+    private final List<ConfigurableApplicationContext> nodes = new ArrayList<>();
+    private final String redisUrl;
+    private final Map<String, String> settings;
+
+    /** @param settings what differs from the quick start */
+    public Nodes(String redisUrl, int count, Map<String, String> settings) {
+        this.redisUrl = redisUrl;
+        this.settings = Map.copyOf(settings);
+        for (int i = 0; i < count; i++) add();
+    }
+
+    public void add() {
+        var arguments = new ArrayList<String>(List.of(
+                "--carillon.port=0",
+                "--carillon.management-port=0",
+                "--carillon.redis.url=" + redisUrl,
+                "--carillon.auth.jwt-secret=" + JWT_SECRET,
+                "--carillon.auth.api-keys=" + API_KEY,
+                "--carillon.ops.warm-up=0",
+                "--carillon.edge.drain-window=500ms"));
+        settings.forEach((name, value) -> arguments.add("--" + name + "=" + value));
+        nodes.add(new SpringApplicationBuilder(CarillonNode.class)
+                .web(WebApplicationType.REACTIVE)
+                .profiles("local")
+                .initializers(CarillonNode.initializer())
+                .run(arguments.toArray(String[]::new)));
+    }
+
+    /** Address of the node, {@code http://127.0.0.1:port}. */
+    public String url(int node) {
+        return "http://127.0.0.1:" + nodes.get(node).getEnvironment().getProperty("local.server.port");
+    }
+
+    public String managementUrl(int node) {
+        return "http://127.0.0.1:" + nodes.get(node).getEnvironment().getProperty("local.management.port");
+    }
+
+    public <T> T bean(int node, Class<T> type) {
+        return nodes.get(node).getBean(type);
+    }
+
+    /** Stops the node as SIGTERM does. */
+    public void stop(int node) {
+        nodes.get(node).close();
+    }
+
+    /** Calls the HTTP API of the first node with the key of a service; null body for none. */
+    public HttpResponse<String> call(String method, String path, String body) throws IOException, InterruptedException {
+        var request = HttpRequest.newBuilder(URI.create(url(0) + path)).header("X-API-Key", API_KEY);
+        if (body == null) request.method(method, HttpRequest.BodyPublishers.noBody());
+        else {
+            request.method(method, HttpRequest.BodyPublishers.ofString(body))
+                    .header("Content-Type", "application/json");
+        }
+        return HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
+    }
+
+    public JsonNode get(String path) throws IOException, InterruptedException {
+        return JSON.readTree(call("GET", path, null).body());
+    }
+
+    /** A token of these nodes, HS256; {@code claims} are further claims as JSON, such as {@code "kind":"agent"}. */
+    public static String token(String user, long expiresAtSeconds, String claims) {
+        String more = claims.isEmpty() ? "" : "," + claims;
+        String header = encode("{\"alg\":\"HS256\",\"typ\":\"JWT\"}".getBytes(StandardCharsets.UTF_8));
+        String payload = encode(("{\"sub\":\"" + user + "\",\"exp\":" + expiresAtSeconds + more + "}")
+                .getBytes(StandardCharsets.UTF_8));
+        try {
+            Mac mac = Mac.getInstance("HmacSHA256");
+            mac.init(new SecretKeySpec(JWT_SECRET.getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
+            String signed = header + "." + payload;
+            return signed + "." + encode(mac.doFinal(signed.getBytes(StandardCharsets.UTF_8)));
+        } catch (java.security.GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static String encode(byte[] bytes) {
+        return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
+    }
+
+    @Override
+    public void close() {
+        nodes.forEach(ConfigurableApplicationContext::close);
+    }
+}
