@@ -55,14 +55,23 @@ final class Leader {
 
     private void tally(String now, List<String> nodes, List<String> names) {
         var fields = new ArrayList<>(List.of("write", "nodes", Integer.toString(nodes.size()), "updated", now));
-        tallyNext(new ArrayDeque<>(names), nodes, names, fields);
+        tallyNext(new ArrayDeque<>(names), nodes, names, fields, new ArrayList<>());
     }
 
     private void tallyNext(
-            ArrayDeque<String> waiting, List<String> nodes, List<String> names, ArrayList<String> fields) {
+            ArrayDeque<String> waiting,
+            List<String> nodes,
+            List<String> names,
+            ArrayList<String> fields,
+            ArrayList<String> strays) {
         String name = waiting.poll();
         if (name == null) {
-            loop.call(Script.KEY, loop.keys.stats(), fields, reply -> audit(nodes, names), failure -> underway = false);
+            loop.call(
+                    Script.KEY,
+                    loop.keys.stats(),
+                    fields,
+                    reply -> bury(strays, nodes, names),
+                    failure -> underway = false);
             return;
         }
         var arguments = new ArrayList<>(List.of("tally", standing.incarnation()));
@@ -76,9 +85,22 @@ final class Leader {
                     fields.add(Long.toString(Reply.number(reply.get(0))));
                     fields.add(name + ".sessions");
                     fields.add(Long.toString(Reply.number(reply.get(1))));
-                    tallyNext(waiting, nodes, names, fields);
+                    strays.addAll(Reply.texts(Reply.list(reply.get(2))));
+                    tallyNext(waiting, nodes, names, fields, strays);
                 },
                 failure -> underway = false);
+    }
+
+    /** Incarnations that wrote but have no lease: Redis lost it, and they died before they noticed. */
+    private void bury(List<String> strays, List<String> nodes, List<String> names) {
+        if (strays.isEmpty()) {
+            audit(nodes, names);
+            return;
+        }
+        var arguments = new ArrayList<>(List.of("bury", standing.incarnation()));
+        arguments.addAll(strays);
+        loop.call(
+                Script.NODE, loop.keys.leases(), arguments, reply -> audit(nodes, names), failure -> underway = false);
     }
 
     private void audit(List<String> nodes, List<String> names) {

@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
  * <pre>
  * SMEMBERS carillon:nodes:namespaces
  * presence.lua carillon:push:presence:online   reap dead 100 86400   until 0
- * SMEMBERS carillon:push:members:rooms:dead
+ * SMEMBERS carillon:push:presence:rooms:dead
  * room.lua carillon:push:members:{r}:users     reap dead 1 100       until 0
  * node.lua carillon:nodes:lease                done me 60000 dead
  * </pre>

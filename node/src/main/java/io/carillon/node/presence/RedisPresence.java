@@ -402,6 +402,14 @@ public final class RedisPresence implements Presence {
     private void leave(boolean clean) {
         if (leaving) return;
         leaving = true;
+        if (clean) {
+            declared.forEach((namespace, under) -> loop.call(
+                    Script.PRESENCE,
+                    loop.keys.online(new Namespace(namespace)),
+                    List.of("depart", under),
+                    reply -> {},
+                    stopped::completeExceptionally));
+        }
         loop.call(
                 Script.NODE,
                 loop.keys.leases(),
@@ -431,17 +439,33 @@ public final class RedisPresence implements Presence {
                         Script.KEY,
                         loop.keys.namespaces(),
                         List.of("add", name),
-                        reply -> {
-                            declaring.remove(name);
-                            declared.put(name, under);
-                            flush();
-                        },
+                        reply -> admit(namespace, under),
                         failure -> {
                             declaring.remove(name);
                             lost();
                         });
             }
             return false;
+        }
+
+        private void admit(Namespace namespace, String under) {
+            loop.call(
+                    Script.PRESENCE,
+                    loop.keys.online(namespace),
+                    List.of("admit", under),
+                    reply -> {
+                        declaring.remove(namespace.name());
+                        if (Reply.number(reply.getFirst()) < 0) {
+                            fenced(under);
+                        } else {
+                            declared.put(namespace.name(), under);
+                            flush();
+                        }
+                    },
+                    failure -> {
+                        declaring.remove(namespace.name());
+                        lost();
+                    });
         }
 
         @Override

@@ -207,11 +207,14 @@ final class RoomBook {
         leaving.forEach((group, list) -> leave(room, group, list));
         if (!joining.isEmpty()) {
             loop.call(
-                    Script.KEY,
-                    loop.keys.nodeRooms(room.name.namespace, incarnation),
-                    List.of("add", room.name.room),
+                    Script.PRESENCE,
+                    loop.keys.online(room.name.namespace),
+                    List.of("enter", incarnation, room.name.room),
                     reply -> {
-                        joining.forEach((announce, list) -> join(room, new Group(incarnation, announce), list));
+                        if (Reply.number(reply.getFirst()) < 0) {
+                            joining.values().forEach(list -> list.forEach(member -> queue(room, member)));
+                            standing.fenced(incarnation);
+                        } else joining.forEach((announce, list) -> join(room, new Group(incarnation, announce), list));
                         finished(room);
                     },
                     failure -> {

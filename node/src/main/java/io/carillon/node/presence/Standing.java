@@ -11,8 +11,8 @@ interface Standing {
     boolean open();
 
     /**
-     * Whether the reaper will find what the node writes in this namespace. If not yet, sees to it and flushes again
-     * after that.
+     * Whether this incarnation is admitted to the namespace, so that a reaper will find what it writes there. If not yet,
+     * sees to it and flushes again after that.
      */
     boolean declared(Namespace namespace);
 

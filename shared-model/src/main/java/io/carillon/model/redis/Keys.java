@@ -95,7 +95,7 @@ public record Keys(String prefix) {
 
     /** Set of the rooms a node has joined in the namespace, for the reaper. */
     public String nodeRooms(Namespace namespace, String node) {
-        return prefix + ':' + namespace.name() + ":members:rooms:" + node;
+        return prefix + ':' + namespace.name() + ":presence:rooms:" + node;
     }
 
     /** Set of the rooms every session of a user joins as it opens, put there through the HTTP API. */

@@ -8,7 +8,8 @@
 --   beat  <node> <lease ms> <info> <leader ms> <neighbours>      -> {1, now ms, leads 0|1, nodes, run id of this Redis,
 --            subscribers of the caller's topic, {clean-up due}*, {(node, score, subscribers)*}, {(node, score)*}}
 --            or {0}: the lease was taken, the caller is fenced. The first pairs are the caller's neighbours in the
---            ring, up to <neighbours> with a subscriber and all without one passed on the way; the last are expired
+--            ring, up to <neighbours> with a subscriber and those without one passed on the way, 32 at most; the last
+--            are expired
 --   live                                                         -> {node*}
 --   claim <me> <claim ms> (<suspect> <score>)*                   -> {node*}: the caller must reap these. A suspect is
 --            given if its score is still this one and its lease is over or its topic has no subscriber; with it come
@@ -16,6 +17,7 @@
 --   renew <me> <claim ms> <dead>                                 -> {1} still the caller's, {0} lost
 --   done  <me> <late ms> <dead>                                  -> {1} due once more after <late ms> (late writes of
 --            a node that was only frozen), {2} finished for good, {0} not the caller's
+--   bury  <me> <node>*                                           -> {buried}: those without lease are due for a clean-up
 --   leave <node> <clean 0|1>                                     -> {1}; a stop; unclean if something is left to reap
 local stem = string.match(KEYS[1], '^(.+):lease$')
 if not stem then return redis.error_reply('CARILLONKEY expected <prefix>:nodes:lease') end
@@ -52,7 +54,7 @@ local function neighbours(wanted)
     out[#out + 1] = scores[name]
     out[#out + 1] = count
     if count > 0 then alive = alive + 1 end
-    if alive == wanted then break end
+    if alive == wanted or step == 32 then break end
   end
   return out
 end
@@ -120,6 +122,15 @@ elseif operation == 'done' then
   redis.call('HDEL', passes, ARGV[4])
   redis.call('ZREM', reap, ARGV[4])
   return {2}
+elseif operation == 'bury' then
+  local buried = 0
+  for i = 3, #ARGV do
+    if not redis.call('ZSCORE', lease, ARGV[i]) and not redis.call('ZSCORE', reap, ARGV[i]) then
+      redis.call('ZADD', reap, text(now), ARGV[i])
+      buried = buried + 1
+    end
+  end
+  return {buried}
 elseif operation == 'leave' then
   redis.call('ZREM', lease, node)
   redis.call('HDEL', info, node)

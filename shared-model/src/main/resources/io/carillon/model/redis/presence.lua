@@ -2,16 +2,22 @@
 --
 -- KEYS[1]  <prefix>:<namespace>:presence:online   (in Cluster <prefix>:<namespace>:presence:{p<k>}:online); the other
 --          keys hang on the same stem: :user:<id> :kind:<kind> :group:<group> :node:<node> :fenced:<node> :log
---          :sets (names of the kind and group sets there are, for the audit)
+--          :nodes (incarnations that may write) :rooms:<node> (rooms it has users in) :sets (names of the kind and
+--          group sets there are, for the audit)
 -- ARGV[1]  the operation; ARGV[2] the node's incarnation
+--   admit      <node>                               -> {1}, or {-1}: this incarnation is fenced
+--   enter      <node> <room>                        -> {1}, or {-1}: it is not admitted
+--   depart     <node>                               -> {1}; a clean stop, after all sessions are unregistered
 --   register   <node> (<session> <user> <kind or ''> <groups, commas> <since ms> <address> <endpoint>)+
---                                                   -> {registered, joins}, or {-1} when the incarnation is fenced.
---                                                      Again: puts back whatever of it is missing
+--                                                   -> {registered, joins}, or {-1}: the incarnation is not admitted, or no
+--                                                      longer: it was reaped, or Redis lost its data. Done again it
+--                                                      puts back whatever is missing
 --   unregister <node> (<session> <user>)+           -> {removed, leaves}
 --   reap       <node> <batch> <fence seconds>       -> {taken, leaves}; call until taken is 0
 --   audit      <me> <set: online | kind:<kind> | group:<group>> <cursor> <count> <live incarnations, commas>
 --                                                   -> {cursor, checked, fixed, leaves}
---   tally      <me> <node>*                         -> {users online, sessions of these nodes}
+--   tally      <me> <node>*                         -> {users online, sessions of these nodes, {admitted
+--                                                      incarnation that is not among them}*}
 --
 -- A session's value in its user's hash is <node>|<kind>|<groups>|<since>|<address>|<endpoint>|<registered s>. A user's
 -- join and leave are logged in the same call that added him to or removed him from the online set: exactly once each.
@@ -21,7 +27,7 @@ local namespace = string.match(stem, '^[^:]+:([^:]+):presence')
 if not namespace then return redis.error_reply('CARILLONKEY expected <prefix>:<namespace>:presence:online') end
 local operation, node = ARGV[1], ARGV[2]
 local now = redis.call('TIME')[1]
-local online, held, fence = KEYS[1], stem .. ':node:' .. node, stem .. ':fenced:' .. node
+local online, held, fence, nodes = KEYS[1], stem .. ':node:' .. node, stem .. ':fenced:' .. node, stem .. ':nodes'
 local changes = 0
 
 local function log(event, user, kind, session, at)
@@ -56,8 +62,19 @@ local function into(set, user)
   if redis.call('SADD', stem .. ':' .. set, user) == 1 then redis.call('SADD', stem .. ':sets', set) end
 end
 
-if operation == 'register' then
+if operation == 'admit' then
   if redis.call('EXISTS', fence) == 1 then return {-1} end
+  redis.call('SADD', nodes, node)
+  return {1}
+elseif operation == 'enter' then
+  if redis.call('SISMEMBER', nodes, node) == 0 then return {-1} end
+  redis.call('SADD', stem .. ':rooms:' .. node, ARGV[3])
+  return {1}
+elseif operation == 'depart' then
+  redis.call('SREM', nodes, node)
+  return {1}
+elseif operation == 'register' then
+  if redis.call('SISMEMBER', nodes, node) == 0 then return {-1} end
   local n = 0
   for i = 3, #ARGV, 7 do
     local session, user, kind, groups = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -85,6 +102,7 @@ elseif operation == 'unregister' then
   return {n, changes}
 elseif operation == 'reap' then
   redis.call('SET', fence, '1', 'EX', tonumber(ARGV[4]) or 86400)
+  redis.call('SREM', nodes, node)
   local members = redis.call('SPOP', held, tonumber(ARGV[3]) or 100)
   for i = 1, #members do
     local session, user = string.match(members[i], '^(%S+) (.+)$')
@@ -121,8 +139,14 @@ elseif operation == 'audit' then
   if ARGV[3] ~= 'online' and redis.call('EXISTS', set) == 0 then redis.call('SREM', stem .. ':sets', ARGV[3]) end
   return {page[1], #page[2], fixed, changes}
 elseif operation == 'tally' then
-  local sessions = 0
-  for i = 3, #ARGV do sessions = sessions + redis.call('SCARD', stem .. ':node:' .. ARGV[i]) end
-  return {redis.call('SCARD', online), sessions}
+  local sessions, live, strays = 0, {}, {}
+  for i = 3, #ARGV do
+    sessions = sessions + redis.call('SCARD', stem .. ':node:' .. ARGV[i])
+    live[ARGV[i]] = true
+  end
+  for _, admitted in ipairs(redis.call('SMEMBERS', nodes)) do
+    if not live[admitted] then strays[#strays + 1] = admitted end
+  end
+  return {redis.call('SCARD', online), sessions, strays}
 end
 return redis.error_reply('CARILLONOP unknown operation')
