@@ -67,6 +67,7 @@ final class EchoNode implements AutoCloseable {
     static EchoNode start(String... settings) {
         LOGGED.listen();
         var properties = new LinkedHashMap<String, Object>(Map.ofEntries(
+                Map.entry("spring.config.location", "optional:classpath:/none/"),
                 Map.entry("server.port", "0"),
                 Map.entry("server.address", "127.0.0.1"),
                 Map.entry("spring.main.banner-mode", "off"),
@@ -123,7 +124,7 @@ final class EchoNode implements AutoCloseable {
     }
 
     /** Waits until what the door counted is given back. */
-    void awaitEmpty() throws InterruptedException {
+    void awaitEmpty() {
         Edge edge = bean(Edge.class);
         Await.until(edge::isEmpty, "every session and admission given back");
     }
