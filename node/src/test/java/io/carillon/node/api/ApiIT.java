@@ -519,6 +519,29 @@ class ApiIT {
         assertThat(history(ChannelName.user(PUSH, "u1"))).hasSize(1);
     }
 
+    @Test
+    void aRetryAfterRedisWasAwayNeedNotWaitForTheLostCall() {
+        String body = "{\"type\":\"a\",\"to\":\"u1\"}";
+        SERVER.frozen(true);
+        try {
+            retry("/api/ws/send", "k5", body).isProblem(503);
+        } finally {
+            SERVER.frozen(false);
+        }
+        long start = System.nanoTime();
+        retry("/api/ws/send", "k5", body).is(202);
+
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+        assertThat(history(ChannelName.user(PUSH, "u1"))).hasSize(1);
+    }
+
+    @Test
+    void callsBlockVirtualThreadsAndNoEventLoop() {
+        post("/api/ws/broadcast", "{\"type\":\"a\"}").is(202);
+
+        assertThat(publisher.calledOnVirtualThread).isTrue();
+    }
+
     // ---- who is where
 
     @Test

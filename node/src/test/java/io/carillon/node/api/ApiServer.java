@@ -69,6 +69,7 @@ class ApiServer {
         private final Keys keys;
         private final Clock clock;
         private final Executor threads = Executors.newVirtualThreadPerTaskExecutor();
+        volatile boolean calledOnVirtualThread;
         /** While set, publishing waits for it. */
         volatile CountDownLatch hold = new CountDownLatch(0);
 
@@ -81,6 +82,7 @@ class ApiServer {
         @Override
         public CompletionStage<Published> publish(
                 ChannelName channel, Event event, boolean durable, @Nullable Retention retention) {
+            calledOnVirtualThread = Thread.currentThread().isVirtual();
             return CompletableFuture.supplyAsync(() -> publish(channel, event, durable), threads);
         }
 
