@@ -1,7 +1,6 @@
 package io.carillon.node.identity;
 
 import jakarta.validation.constraints.NotNull;
-import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +11,9 @@ import org.springframework.validation.annotation.Validated;
 /**
  * Who is believed. Tokens are verified by the shared secret or by the key set, never by both: where a key set is
  * configured the secret is not used. {@link #toString} shows no secret.
+ *
+ * <p>{@code CARILLON_JWT_SECRET}, {@code CARILLON_JWKS_URL} and {@code CARILLON_API_KEY} (comma-separated) are read where
+ * the settings here leave these three out.
  *
  * @param jwtSecret shared secret of HS256 tokens; the UTF-8 bytes are the key, at least 32
  * @param jwksUrl address of the key set of RS256 and ES256 tokens; https, or http on loopback
@@ -25,7 +27,7 @@ import org.springframework.validation.annotation.Validated;
 @ConfigurationProperties("carillon.auth")
 public record AuthSettings(
         @Nullable String jwtSecret,
-        @Nullable URI jwksUrl,
+        @Nullable String jwksUrl,
         @Nullable String issuer,
         @Nullable String audience,
         @NotNull @DefaultValue List<String> apiKeys,
@@ -34,7 +36,7 @@ public record AuthSettings(
 
     public AuthSettings {
         jwtSecret = blankIsNull(jwtSecret);
-        jwksUrl = jwksUrl == null || jwksUrl.toString().isBlank() ? null : jwksUrl;
+        jwksUrl = blankIsNull(jwksUrl);
         issuer = blankIsNull(issuer);
         audience = blankIsNull(audience);
         apiKeys = apiKeys.stream().filter(key -> !key.isBlank()).toList();

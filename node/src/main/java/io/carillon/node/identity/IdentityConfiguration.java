@@ -5,6 +5,8 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.time.Clock;
+import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,12 +33,28 @@ class IdentityConfiguration {
     }
 
     @Bean
-    ApiKeys apiKeys(AuthSettings settings, IdentityMetrics metrics) {
-        for (String key : settings.apiKeys()) Secrets.check(key, "CARILLON_API_KEY");
-        if (settings.apiKeys().isEmpty()) {
+    ApiKeys apiKeys(AuthSettings settings, IdentityMetrics metrics, Environment environment) {
+        List<String> keys =
+                settings.apiKeys().isEmpty() ? shortNamed(environment, "carillon.api-key") : settings.apiKeys();
+        for (String key : keys) Secrets.check(key, "CARILLON_API_KEY");
+        if (keys.isEmpty()) {
             log.warn("CARILLON_API_KEY is not set: the HTTP API answers 401 to every call");
         }
-        return new ApiKeys(settings.apiKeys(), metrics);
+        return new ApiKeys(keys, metrics);
+    }
+
+    /** The values of a setting by the short name its environment variable has, such as {@code CARILLON_API_KEY}. */
+    private static List<String> shortNamed(Environment environment, String name) {
+        return Stream.of(environment.getProperty(name, "").split(","))
+                .map(String::strip)
+                .filter(value -> !value.isEmpty())
+                .toList();
+    }
+
+    private static @Nullable String shortNamed(Environment environment, String name, @Nullable String value) {
+        if (value != null) return value;
+        String found = environment.getProperty(name, "").strip();
+        return found.isEmpty() ? null : found;
     }
 
     @Bean
@@ -52,18 +70,19 @@ class IdentityConfiguration {
                     "Open identity is on: whoever reaches {} is believed to be the user he names. This is for trying things out on one machine.",
                     address);
         }
-        return new Authenticator(tokens(settings, clock), tickets, settings.openIdentity(), metrics);
+        return new Authenticator(tokens(settings, clock, environment), tickets, settings.openIdentity(), metrics);
     }
 
-    private static @Nullable Tokens tokens(AuthSettings settings, Clock clock) {
-        String secret = settings.jwtSecret();
+    private static @Nullable Tokens tokens(AuthSettings settings, Clock clock, Environment environment) {
+        String secret = shortNamed(environment, "carillon.jwt-secret", settings.jwtSecret());
+        String address = shortNamed(environment, "carillon.jwks-url", settings.jwksUrl());
         if (secret != null) Secrets.check(secret, "CARILLON_JWT_SECRET");
         TokenKeys keys;
-        if (settings.jwksUrl() != null) {
+        if (address != null) {
             if (secret != null) {
                 log.info("CARILLON_JWKS_URL is set: tokens signed with CARILLON_JWT_SECRET are not accepted");
             }
-            keys = new KeySet(settings.jwksUrl(), clock);
+            keys = new KeySet(address, clock);
         } else if (secret != null) {
             keys = new TokenKeys.Shared(secret);
         } else if (settings.openIdentity()) {

@@ -14,6 +14,7 @@ import com.nimbusds.jose.jwk.RSAKey;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.UnknownHostException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -81,12 +82,13 @@ final class KeySet implements TokenKeys {
     /**
      * @throws UnsafeSettingsException when the address is neither https nor on loopback
      */
-    KeySet(URI address, InstantSource clock) {
-        if (!safe(address)) {
+    KeySet(String address, InstantSource clock) {
+        URI uri = safe(address);
+        if (uri == null) {
             throw new UnsafeSettingsException(
                     "CARILLON_JWKS_URL must be an https address, or http on loopback: whoever can change the keys on their way can be any user.");
         }
-        this.address = address;
+        this.address = uri;
         this.clock = clock;
         this.http = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
@@ -95,14 +97,16 @@ final class KeySet implements TokenKeys {
                 .build();
     }
 
-    private static boolean safe(URI address) {
-        if (address.getHost() == null) return false;
-        if ("https".equalsIgnoreCase(address.getScheme())) return true;
-        if (!"http".equalsIgnoreCase(address.getScheme())) return false;
+    private static @Nullable URI safe(String address) {
         try {
-            return InetAddress.getByName(address.getHost()).isLoopbackAddress();
-        } catch (UnknownHostException e) {
-            return false;
+            URI uri = new URI(address);
+            if (uri.getHost() == null) return null;
+            if ("https".equalsIgnoreCase(uri.getScheme())) return uri;
+            boolean local = "http".equalsIgnoreCase(uri.getScheme())
+                    && InetAddress.getByName(uri.getHost()).isLoopbackAddress();
+            return local ? uri : null;
+        } catch (URISyntaxException | UnknownHostException e) {
+            return null;
         }
     }
 

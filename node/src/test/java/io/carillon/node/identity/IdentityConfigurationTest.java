@@ -12,6 +12,7 @@ import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.data.redis.core.StringRedisTemplate;
 
 class IdentityConfigurationTest {
+    private static final String KEYS = "9hQ2vK7xW4bT1nR8mZ5cY3jL6pD0sF-gA,uE4tB9kX2wN7qV5hM8zC1rJ6yG3dP0o_L";
     private static final String SECRET = "carillon.auth.jwt-secret=" + Forge.SECRET;
 
     private final ApplicationContextRunner runner = new ApplicationContextRunner()
@@ -44,6 +45,21 @@ class IdentityConfigurationTest {
     void startsWithAKeySet() {
         runner.withPropertyValues("carillon.auth.jwks-url=https://keys.invalid/jwks")
                 .run(context -> assertThat(context).hasNotFailed());
+    }
+
+    @Test
+    void secretsAreReadByTheNamesOfTheirVariables() {
+        runner.withPropertyValues("carillon.jwt-secret=" + Forge.SECRET, "carillon.api-key=" + KEYS)
+                .run(context -> {
+                    assertThat(context).hasNotFailed();
+                    for (String key : KEYS.split(",")) {
+                        assertThat(context.getBean(ApiKeys.class).caller(null, key))
+                                .isNotNull();
+                    }
+                });
+        runner.withPropertyValues("carillon.jwks-url=https://keys.invalid/jwks")
+                .run(context -> assertThat(context).hasNotFailed());
+        stops("CARILLON_API_KEY", SECRET, "carillon.api-key=secret");
     }
 
     @Test

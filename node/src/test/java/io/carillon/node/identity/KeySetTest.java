@@ -234,17 +234,17 @@ class KeySetTest {
             "ftp://127.0.0.1/x",
             "keys"
         }) {
-            assertThatThrownBy(() -> new KeySet(URI.create(address), () -> Instant.EPOCH))
+            assertThatThrownBy(() -> new KeySet(address, () -> Instant.EPOCH))
                     .isInstanceOf(UnsafeSettingsException.class)
                     .hasMessageContaining("CARILLON_JWKS_URL");
         }
-        assertThat(new KeySet(URI.create("https://keys.invalid/jwks"), () -> Instant.EPOCH).local())
+        assertThat(new KeySet("https://keys.invalid/jwks", () -> Instant.EPOCH).local())
                 .isFalse();
     }
 
     private Tokens tokens(String path) {
         return new Tokens(
-                new KeySet(address(path), () -> Instant.ofEpochMilli(now.get())),
+                new KeySet(address(path).toString(), () -> Instant.ofEpochMilli(now.get())),
                 null,
                 null,
                 Duration.ZERO,

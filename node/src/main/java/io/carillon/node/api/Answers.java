@@ -1,0 +1,138 @@
+package io.carillon.node.api;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import io.carillon.model.channel.Position;
+import io.carillon.node.dispatch.Publisher.Published;
+import io.carillon.node.presence.NodeDescription;
+import io.carillon.node.presence.PresenceQueries.UserSession;
+import io.swagger.v3.oas.annotations.media.Schema;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** What the calls answer. Fields that are null are left out. */
+final class Answers {
+    private Answers() {}
+
+    /** Redis has the event; with its place when it is durable. */
+    @Schema(name = "Accepted")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Accepted(
+            String id, @Nullable Long offset, @Nullable String epoch) {
+        static Accepted of(Published published) {
+            Position position = published.position();
+            return position == null
+                    ? new Accepted(published.id(), null, null)
+                    : new Accepted(published.id(), position.offset(), position.epoch());
+        }
+    }
+
+    /**
+     * Redis has the event for one user or for many.
+     *
+     * @param online whether the user is online; of many, how many are
+     */
+    @Schema(name = "Sent")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Sent(
+            String id,
+            @Nullable Long offset,
+            @Nullable String epoch,
+
+            @Schema(
+                    description = "whether the user is online; for an array, how many of its users are",
+                    oneOf = {Boolean.class, Long.class})
+            Object online) {}
+
+    @Schema(name = "Status")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Status(
+            @JsonProperty("online_count") long onlineCount,
+            @JsonProperty("online_users") List<String> onlineUsers,
+            long connections,
+            int nodes,
+            @JsonProperty("next_cursor") @Nullable String nextCursor) {}
+
+    @Schema(name = "Room")
+    record Room(String room, long count) {}
+
+    @Schema(name = "Members")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Members(
+            List<String> users,
+            @JsonProperty("next_cursor") @Nullable String nextCursor) {}
+
+    @Schema(name = "User")
+    record User(String user, boolean online, List<Session> sessions) {}
+
+    @Schema(name = "Session")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Session(
+            String session,
+            String node,
+            String address,
+            String endpoint,
+
+            @Schema(description = "when it opened, milliseconds since the epoch")
+            long since,
+
+            @Nullable String kind) {
+        static Session of(UserSession session) {
+            // The incarnation without its number: the id nodes have everywhere outside.
+            int number = session.node().lastIndexOf('.');
+            return new Session(
+                    session.session(),
+                    number < 0 ? session.node() : session.node().substring(0, number),
+                    session.address(),
+                    session.endpoint(),
+                    session.since(),
+                    session.kind());
+        }
+    }
+
+    @Schema(name = "Ticket")
+    record Ticket(
+            @Schema(description = "goes into a WebSocket address as `?ticket=`, once")
+            String ticket,
+
+            @JsonProperty("expires_in") @Schema(description = "seconds", example = "30")
+            long expiresIn) {}
+
+    @Schema(name = "Nodes")
+    record Nodes(List<Node> nodes) {}
+
+    @Schema(name = "Node")
+    record Node(
+            String id,
+            String address,
+            int port,
+            String version,
+            @Schema(description = "`up` or `draining`") String state,
+
+            @Schema(description = "when it started, milliseconds since the epoch")
+            long since,
+
+            @Schema(description = "sessions it holds") long connections,
+
+            @Schema(description = "sessions it holds, by namespace")
+            Map<String, Long> sessions,
+
+            @Schema(description = "what it does per second, by name")
+            Map<String, Double> rates) {
+        static Node of(NodeDescription node) {
+            long connections = 0;
+            for (long held : node.sessions().values()) connections += held;
+            return new Node(
+                    node.boot(),
+                    node.address(),
+                    node.port(),
+                    node.version(),
+                    node.state(),
+                    node.since(),
+                    connections,
+                    node.sessions(),
+                    node.rates());
+        }
+    }
+}

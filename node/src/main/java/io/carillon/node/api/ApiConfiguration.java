@@ -1,0 +1,86 @@
+package io.carillon.node.api;
+
+import io.carillon.model.redis.Keys;
+import io.carillon.node.identity.ApiKeys;
+import io.carillon.node.session.EndpointSettings;
+import io.lettuce.core.ClientOptions;
+import io.swagger.v3.oas.models.OpenAPI;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.data.redis.autoconfigure.LettuceClientOptionsBuilderCustomizer;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.core.task.SimpleAsyncTaskExecutor;
+import org.springframework.data.redis.core.StringRedisTemplate;
+import org.springframework.http.codec.ServerCodecConfigurer;
+import org.springframework.web.reactive.config.BlockingExecutionConfigurer;
+import org.springframework.web.reactive.config.WebFluxConfigurer;
+
+/** Wires this room. */
+@Configuration(proxyBeanMethods = false)
+@EnableConfigurationProperties(EndpointSettings.class)
+class ApiConfiguration {
+    @Bean
+    Namespaces apiNamespaces(EndpointSettings endpoints) {
+        return new Namespaces(endpoints.list());
+    }
+
+    @Bean
+    Idempotency apiIdempotency(StringRedisTemplate redis, Keys keys) {
+        return new Idempotency(redis, keys);
+    }
+
+    /** A call fails while Redis is away; nothing waits for the link to do behind the caller's back what he was told failed. */
+    @Bean
+    LettuceClientOptionsBuilderCustomizer rejectWhileDisconnected() {
+        return options -> options.disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS);
+    }
+
+    @Bean
+    OpenAPI apiFrame() {
+        return ApiDescription.frame();
+    }
+
+    @Bean
+    ApiDescription apiDescription() {
+        return new ApiDescription();
+    }
+
+    /** What only the node's own server needs. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.REACTIVE)
+    static class Reactive {
+        @Bean
+        SecurityHeaders apiSecurityHeaders() {
+            return new SecurityHeaders();
+        }
+
+        @Bean
+        Gate apiGate(ApiKeys keys) {
+            return new Gate(keys);
+        }
+
+        @Bean
+        ProblemHandler apiProblemHandler() {
+            return new ProblemHandler();
+        }
+
+        /** Controllers block, so they run on virtual threads and never on an event loop. */
+        @Bean
+        WebFluxConfigurer blockingControllers() {
+            var threads = new SimpleAsyncTaskExecutor("http-");
+            threads.setVirtualThreads(true);
+            return new WebFluxConfigurer() {
+                @Override
+                public void configureBlockingExecution(BlockingExecutionConfigurer configurer) {
+                    configurer.setExecutor(threads);
+                }
+
+                @Override
+                public void configureHttpMessageCodecs(ServerCodecConfigurer configurer) {
+                    configurer.defaultCodecs().maxInMemorySize(Gate.MAX_BODY);
+                }
+            };
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package io.carillon.node.api;
+
+import io.carillon.node.identity.ApiKeys;
+import java.util.List;
+import java.util.Locale;
+import org.springframework.core.annotation.Order;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.server.PathContainer;
+import org.springframework.web.server.ServerWebExchange;
+import org.springframework.web.server.WebFilter;
+import org.springframework.web.server.WebFilterChain;
+import org.springframework.web.util.pattern.PathPattern;
+import org.springframework.web.util.pattern.PathPatternParser;
+import reactor.core.publisher.Mono;
+
+/**
+ * Lets callers with an API key through to everything under {@code /api/ws/}, and tells the controllers who it is. What
+ * has an identity of its own passes: tickets, event streams, the WebSocket endpoint. Controllers need the
+ * {@link #CALLER}, so that none answers where this filter is missing.
+ */
+@Order(0)
+final class Gate implements WebFilter {
+    /** Request attribute: who calls. */
+    static final String CALLER = "io.carillon.caller";
+
+    /** The largest body that is read, in bytes. */
+    static final int MAX_BODY = 1024 * 1024;
+
+    private static final PathPattern GUARDED = PathPatternParser.defaultInstance.parse("/api/ws/**");
+    private static final List<PathPattern> OWN_IDENTITY = List.of(
+            PathPatternParser.defaultInstance.parse("/api/ws/tickets"),
+            PathPatternParser.defaultInstance.parse("/api/ws/events"),
+            PathPatternParser.defaultInstance.parse("/api/ws/connect"));
+
+    private final ApiKeys keys;
+
+    Gate(ApiKeys keys) {
+        this.keys = keys;
+    }
+
+    @Override
+    public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
+        if (ambiguous(exchange.getRequest().getURI().getRawPath())) {
+            return refuse(exchange, 400, "the address is malformed");
+        }
+        // The same parsed path that controllers are matched with: no spelling means one thing here and another there.
+        PathContainer path = exchange.getRequest().getPath().pathWithinApplication();
+        if (GUARDED.matches(path) && OWN_IDENTITY.stream().noneMatch(own -> own.matches(path))) {
+            HttpHeaders headers = exchange.getRequest().getHeaders();
+            String caller = keys.caller(headers.getFirst(HttpHeaders.AUTHORIZATION), headers.getFirst("X-API-Key"));
+            if (caller == null) {
+                return refuse(
+                        exchange, 401, "this call needs an API key: `Authorization: Bearer <key>` or `X-API-Key`");
+            }
+            exchange.getAttributes().put(CALLER, caller);
+        }
+        if (exchange.getRequest().getHeaders().getContentLength() > MAX_BODY) {
+            exchange.getResponse().getHeaders().set(HttpHeaders.CONNECTION, "close");
+            return refuse(exchange, 413, "the body is larger than 1 MiB");
+        }
+        return chain.filter(exchange);
+    }
+
+    /** Whether proxies and servers may read the path in different ways: path parameters, hidden slashes and dots. */
+    private static boolean ambiguous(String path) {
+        if (path.indexOf(';') >= 0 || path.indexOf('\\') >= 0 || path.contains("//")) return true;
+        if (path.indexOf('%') < 0) return dots(path);
+        String lower = path.toLowerCase(Locale.ROOT);
+        return lower.contains("%2f")
+                || lower.contains("%5c")
+                || lower.contains("%00")
+                || dots(lower.replace("%2e", "."));
+    }
+
+    private static boolean dots(String path) {
+        return path.contains("/./") || path.contains("/../") || path.endsWith("/.") || path.endsWith("/..");
+    }
+
+    private static Mono<Void> refuse(ServerWebExchange exchange, int status, String sentence) {
+        return ProblemHandler.write(exchange, Problems.of(status, sentence));
+    }
+}

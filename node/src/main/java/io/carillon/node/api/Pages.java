@@ -1,0 +1,34 @@
+package io.carillon.node.api;
+
+import io.carillon.node.presence.PresenceQueries;
+import io.carillon.node.presence.PresenceQueries.Page;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+
+/** The parameters of calls that answer in pages. */
+final class Pages {
+    static final int DEFAULT = 100;
+
+    private Pages() {}
+
+    /**
+     * Reads a page.
+     *
+     * @param limit as the caller wrote it; null for the default
+     * @throws ApiException when the limit is no number from 1 to 1000, or the cursor none that a page gave
+     */
+    static Page read(@Nullable String limit, IntFunction<Page> query) {
+        int most = DEFAULT;
+        if (limit != null) {
+            if (!limit.matches("[1-9][0-9]{0,3}") || Integer.parseInt(limit) > PresenceQueries.LARGEST_PAGE) {
+                throw ApiException.badRequest("limit must be a number from 1 to " + PresenceQueries.LARGEST_PAGE);
+            }
+            most = Integer.parseInt(limit);
+        }
+        try {
+            return query.apply(most);
+        } catch (IllegalArgumentException e) {
+            throw ApiException.badRequest("cursor must be the next_cursor of the page before");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+package io.carillon.node.api;
+
+import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Namespace;
+import io.carillon.model.channel.Position;
+import io.carillon.model.event.Event;
+import io.carillon.model.event.EventCodec;
+import io.carillon.model.event.EventIds;
+import io.carillon.model.redis.Keys;
+import io.carillon.model.redis.Script;
+import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.dispatch.ClusterControl;
+import io.carillon.node.dispatch.Publisher;
+import io.carillon.node.presence.PresenceQueries;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.SpringBootConfiguration;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.ComponentScan;
+import org.springframework.data.redis.core.StringRedisTemplate;
+import org.springframework.data.redis.core.script.RedisScript;
+
+/** The HTTP side of a node: the real server, filters and controllers, publishing straight into Redis. */
+@SpringBootConfiguration
+@EnableAutoConfiguration
+@ComponentScan(basePackages = {"io.carillon.node.api", "io.carillon.node.identity"})
+class ApiServer {
+    @Bean
+    Keys keys() {
+        return Keys.DEFAULT;
+    }
+
+    @Bean
+    Clock clock() {
+        return Clock.systemUTC();
+    }
+
+    @Bean
+    PresenceQueries presenceQueries(StringRedisTemplate redis, Keys keys) {
+        return new PresenceQueries(redis, keys);
+    }
+
+    @Bean
+    ScriptPublisher scriptPublisher(StringRedisTemplate redis, Keys keys, Clock clock) {
+        return new ScriptPublisher(redis, keys, clock);
+    }
+
+    @Bean
+    ControlLog controlLog(StringRedisTemplate redis) {
+        return new ControlLog(redis);
+    }
+
+    /** Publishes with the script that nodes use, through Spring Data. */
+    static final class ScriptPublisher implements Publisher {
+        @SuppressWarnings("rawtypes")
+        private static final RedisScript<List> PUBLISH =
+                RedisScript.of(Script.PUBLISH.source(Script.Mode.PLAIN), List.class);
+
+        private final StringRedisTemplate redis;
+        private final Keys keys;
+        private final Clock clock;
+        private final Executor threads = Executors.newVirtualThreadPerTaskExecutor();
+        volatile boolean calledOnVirtualThread;
+        /** While set, publishing waits for it. */
+        volatile CountDownLatch hold = new CountDownLatch(0);
+
+        ScriptPublisher(StringRedisTemplate redis, Keys keys, Clock clock) {
+            this.redis = redis;
+            this.keys = keys;
+            this.clock = clock;
+        }
+
+        @Override
+        public CompletionStage<Published> publish(
+                ChannelName channel, Event event, boolean durable, @Nullable Retention retention) {
+            calledOnVirtualThread = Thread.currentThread().isVirtual();
+            return CompletableFuture.supplyAsync(() -> publish(channel, event, durable), threads);
+        }
+
+        private Published publish(ChannelName channel, Event event, boolean durable) {
+            try {
+                hold.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            String id = event.id() != null ? event.id() : EventIds.next(clock.millis());
+            var stamped = event.with().id(id).durable(null).build();
+            String json = new String(EventCodec.write(stamped), StandardCharsets.UTF_8);
+            if (!durable) {
+                Long receivers = redis.convertAndSend(keys.channel(channel), json);
+                return new Published(id, null, receivers == null ? 0 : receivers);
+            }
+            List<?> reply = redis.execute(PUBLISH, List.of(keys.channel(channel)), json, id);
+            return new Published(id, new Position((String) reply.get(1), (Long) reply.get(0)), (Long) reply.get(4));
+        }
+    }
+
+    /** Notes what was asked, when Redis has been told. */
+    static final class ControlLog implements ClusterControl {
+        final ConcurrentLinkedQueue<String> asked = new ConcurrentLinkedQueue<>();
+        private final StringRedisTemplate redis;
+        private final Executor threads = Executors.newVirtualThreadPerTaskExecutor();
+
+        ControlLog(StringRedisTemplate redis) {
+            this.redis = redis;
+        }
+
+        @Override
+        public CompletionStage<Void> kick(Namespace namespace, String user) {
+            return tell("kick " + namespace + ' ' + user);
+        }
+
+        @Override
+        public CompletionStage<Void> moveUser(Namespace namespace, String user, String room, boolean join) {
+            return tell((join ? "join " : "leave ") + namespace + ' ' + user + ' ' + room);
+        }
+
+        private CompletionStage<Void> tell(String what) {
+            return CompletableFuture.runAsync(
+                    () -> {
+                        redis.convertAndSend("control", what);
+                        asked.add(what);
+                    },
+                    threads);
+        }
+    }
+}
