@@ -32,7 +32,7 @@ usage_error() {
 }
 # Prints the comment block at the top of the script: each script's --help.
 help() {
-    sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"
+    sed -n '2,/^[^#]/{/^# shellcheck/d;s/^# \{0,1\}//p;}' "$0"
     exit 0
 }
 have() { command -v "$1" >/dev/null 2>&1; }
