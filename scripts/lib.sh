@@ -128,11 +128,14 @@ bundled_redis() {
     fi
 }
 
-# Builds the node where its jar is missing or older than a source.
+# Builds the node where its jar is missing or older than a source. The build gives the jar a fixed date, so that the same
+# sources make the same file; when it was made is told by the jar from before repackaging, or by the touch below.
 build() {
+    local built=$JAR
     need_java
+    [ ! "$JAR.original" -nt "$built" ] || built=$JAR.original
     if [ -f "$JAR" ] && [ -z "$(find "$REPO/pom.xml" "$REPO"/node/pom.xml "$REPO"/shared-model/pom.xml \
-        "$REPO/node/src/main" "$REPO/shared-model/src/main" -newer "$JAR" -type f -print -quit 2>/dev/null)" ]; then
+        "$REPO/node/src/main" "$REPO/shared-model/src/main" -newer "$built" -type f -print -quit 2>/dev/null)" ]; then
         return
     fi
     step build "compiling the node (a few minutes the first time)"
@@ -140,6 +143,7 @@ build() {
         tail -n 30 "$LOGS/build.log" >&2
         die "the build failed; all of it is in $(shown "$LOGS")/build.log"
     }
+    touch "$JAR"
 }
 
 # A running JVM reads its jar all the time, so nodes run from a copy that no build touches.
