@@ -128,22 +128,24 @@ bundled_redis() {
     fi
 }
 
-# Builds the node where its jar is missing or older than a source. The build gives the jar a fixed date, so that the same
-# sources make the same file; when it was made is told by the jar from before repackaging, or by the touch below.
+# newer <jar> <path…>: is the jar missing, or a source newer? A reproducible jar is dated by its build, so its change
+# time is what tells when it was written.
+newer() {
+    local jar=$1
+    shift
+    [ ! -f "$jar" ] || [ -n "$(find "$@" -newermt "@$(stat -c %Z "$jar")" -type f -print -quit 2>/dev/null)" ]
+}
+
+# Builds the node where its jar is missing or older than a source.
 build() {
-    local built=$JAR
     need_java
-    [ ! "$JAR.original" -nt "$built" ] || built=$JAR.original
-    if [ -f "$JAR" ] && [ -z "$(find "$REPO/pom.xml" "$REPO"/node/pom.xml "$REPO"/shared-model/pom.xml \
-        "$REPO/node/src/main" "$REPO/shared-model/src/main" -newer "$built" -type f -print -quit 2>/dev/null)" ]; then
-        return
-    fi
+    newer "$JAR" "$REPO/pom.xml" "$REPO/node/pom.xml" "$REPO/shared-model/pom.xml" "$REPO/node/src/main" "$REPO/shared-model/src/main" ||
+        return 0
     step build "compiling the node (a few minutes the first time)"
     (umask 022 && "$REPO/mvnw" -q -pl node -am package -DskipTests -Dspotless.check.skip=true) </dev/null >"$LOGS/build.log" 2>&1 9>&- || {
         tail -n 30 "$LOGS/build.log" >&2
         die "the build failed; all of it is in $(shown "$LOGS")/build.log"
     }
-    touch "$JAR"
 }
 
 # A running JVM reads its jar all the time, so nodes run from a copy that no build touches.
