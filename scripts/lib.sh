@@ -32,7 +32,7 @@ usage_error() {
 }
 # Prints the comment block at the top of the script: each script's --help.
 help() {
-    sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$0"
+    sed -n '2,/^[^#]/{/^# shellcheck/d;s/^# \{0,1\}//p;}' "$0"
     exit 0
 }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -128,13 +128,19 @@ bundled_redis() {
     fi
 }
 
+# newer <jar> <path…>: is the jar missing, or a source newer? A reproducible jar is dated by its build, so its change
+# time is what tells when it was written.
+newer() {
+    local jar=$1
+    shift
+    [ ! -f "$jar" ] || [ -n "$(find "$@" -newermt "@$(stat -c %Z "$jar")" -type f -print -quit 2>/dev/null)" ]
+}
+
 # Builds the node where its jar is missing or older than a source.
 build() {
     need_java
-    if [ -f "$JAR" ] && [ -z "$(find "$REPO/pom.xml" "$REPO"/node/pom.xml "$REPO"/shared-model/pom.xml \
-        "$REPO/node/src/main" "$REPO/shared-model/src/main" -newer "$JAR" -type f -print -quit 2>/dev/null)" ]; then
-        return
-    fi
+    newer "$JAR" "$REPO/pom.xml" "$REPO/node/pom.xml" "$REPO/shared-model/pom.xml" "$REPO/node/src/main" "$REPO/shared-model/src/main" ||
+        return 0
     step build "compiling the node (a few minutes the first time)"
     (umask 022 && "$REPO/mvnw" -q -pl node -am package -DskipTests -Dspotless.check.skip=true) </dev/null >"$LOGS/build.log" 2>&1 9>&- || {
         tail -n 30 "$LOGS/build.log" >&2
@@ -224,6 +230,35 @@ stop_process() {
     within 5 gone "$1" || true
     rm -f "$1"
     return 1
+}
+
+# children_left <file>: processes of the session that a remembered process led, where that one has died without them.
+children_left() {
+    local leader start stat fields found=1
+    { read -r leader start <"$1"; } 2>/dev/null || return 1
+    # Its id used by another process now: then nothing of the session is left, or it could not be.
+    if read -r stat 2>/dev/null <"/proc/$leader/stat"; then
+        read -r -a fields <<<"${stat##*) }"
+        [ "${fields[19]}" = "$start" ] || return 1
+    fi
+    for stat in /proc/[0-9]*/stat; do
+        { read -r stat <"$stat"; } 2>/dev/null || continue
+        read -r -a fields <<<"${stat##*) }"
+        if [ "${fields[3]}" = "$leader" ] && [ "${stat%% *}" != "$leader" ] && [ "${fields[0]}" != Z ]; then
+            printf '%s\n' "${stat%% *}"
+            found=0
+        fi
+    done
+    return "$found"
+}
+no_children_left() { ! children_left "$1" >/dev/null; }
+end_children() {
+    local pids
+    if alive "$1"; then return 0; fi
+    mapfile -t pids < <(children_left "$1")
+    [ ${#pids[@]} -gt 0 ] || return 0
+    kill -TERM "${pids[@]}" 2>/dev/null || true
+    within 5 no_children_left "$1" || kill -KILL "${pids[@]}" 2>/dev/null || true
 }
 
 listening() {
@@ -321,6 +356,7 @@ start_redis() {
     need_redis
     mkdir -p "$dir/data"
     port=$(redis_port || true)
+    if [ -f "$ENV_FILE" ] && listening "$port"; then die "port $port, where the nodes look for Redis, is taken by another program"; fi
     if [ -z "$port" ] || listening "$port"; then port=$(free_port); fi
     printf '%s\n' "$port" >"$dir/port"
     cat >"$dir/redis.conf" <<CONF
@@ -477,8 +513,14 @@ nginx_run() { "$NGINX" -p "$CARILLON_HOME/nginx" -e "$LOGS/nginx-error.log" -c "
 
 # Takes as many descriptors as the limits allow: the hard limit is raised where we may, the soft one always.
 raise_nofile() {
-    ulimit -Hn 65536 2>/dev/null || true
-    ulimit -Sn "$(ulimit -Hn)" 2>/dev/null || true
+    local hard
+    hard=$(ulimit -Hn)
+    if [ "$hard" != unlimited ] && [ "$hard" -lt 65536 ]; then
+        ulimit -Hn 65536 2>/dev/null || true
+        hard=$(ulimit -Hn)
+    fi
+    [ "$hard" != unlimited ] && [ "$hard" -le 65536 ] || hard=65536
+    ulimit -Sn "$hard" 2>/dev/null || true
 }
 
 start_nginx() {
@@ -490,6 +532,8 @@ start_nginx() {
         return
     fi
     need_nginx
+    # Workers outlive a master that was killed, and hold the port.
+    end_children "$dir/process"
     ! listening "$port" || die "port $port is taken by another program; choose one with --port"
     mkdir -p "$dir"
     printf '%s\n' "$port" >"$dir/port"
