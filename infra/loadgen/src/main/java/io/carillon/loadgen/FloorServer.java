@@ -48,7 +48,10 @@ final class FloorServer {
     private final String broadcast;
     private volatile @Nullable RedisConnection redis;
 
-    private FloorServer(Arguments arguments) {
+    private FloorServer(Arguments arguments, Transport transport) {
+        for (EventLoop loop : transport.loops()) {
+            lanes.add(new Lane(loop));
+        }
         merge = arguments.flag("merge", true);
         perUser = arguments.flag("users", false);
         broadcast = arguments.text("channel", "carillon:push:broadcast:{push}");
@@ -57,15 +60,24 @@ final class FloorServer {
     static void run(Arguments arguments) throws Exception {
         int cores = Runtime.getRuntime().availableProcessors();
         Transport transport = Transport.open(arguments.integer("loops", cores), "floor");
-        FloorServer server = new FloorServer(arguments);
-        for (EventLoop loop : transport.loops()) {
-            server.lanes.add(server.new Lane(loop));
-        }
+        FloorServer server = new FloorServer(arguments, transport);
         RedisConnection redis =
                 RedisConnection.open(transport, transport.loops().getFirst(), arguments.redis(), server::message);
         redis.send(RedisConnection.command("SUBSCRIBE", server.broadcast));
         server.redis = redis;
-        Channel listener = new ServerBootstrap()
+        Channel listener = server.listen(transport, arguments.integer("port", 0));
+        System.out.println("floor listens on " + listener.localAddress() + ", "
+                + transport.loops().size() + " loops, " + (transport.epoll() ? "epoll" : "nio"));
+        listener.closeFuture().sync();
+    }
+
+    /** A floor in this process that has nothing to say: something to connect to. */
+    static Channel silent(Transport transport) throws InterruptedException {
+        return new FloorServer(Arguments.parse(), transport).listen(transport, 0);
+    }
+
+    private Channel listen(Transport transport, int port) throws InterruptedException {
+        return new ServerBootstrap()
                 .group(transport.group())
                 .channel(transport.serverSocket())
                 .option(ChannelOption.SO_BACKLOG, 4096)
@@ -74,15 +86,12 @@ final class FloorServer {
                 .childHandler(new ChannelInitializer<>() {
                     @Override
                     protected void initChannel(Channel ch) {
-                        ch.pipeline().addLast(server.new Client());
+                        ch.pipeline().addLast(new Client());
                     }
                 })
-                .bind("127.0.0.1", arguments.integer("port", 0))
+                .bind("127.0.0.1", port)
                 .sync()
                 .channel();
-        System.out.println("floor listens on " + listener.localAddress() + ", "
-                + transport.loops().size() + " loops, " + (transport.epoll() ? "epoll" : "nio"));
-        listener.closeFuture().sync();
     }
 
     private void message(Object reply) {

@@ -1,6 +1,8 @@
 package io.carillon.loadgen;
 
+import io.netty.channel.Channel;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -9,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 import org.jspecify.annotations.Nullable;
 
@@ -47,12 +50,19 @@ final class LoadCommand {
     }
 
     private Fleet fleet(Transport transport, int connections) {
-        boolean welcome = arguments.text("await", "welcome").equals("welcome");
+        return fleet(
+                transport,
+                urls(arguments),
+                connections,
+                arguments.text("await", "welcome").equals("welcome"));
+    }
+
+    private Fleet fleet(Transport transport, List<URI> urls, int connections, boolean welcome) {
         String secret = System.getenv("CARILLON_JWT_SECRET");
         return new Fleet(
                 transport,
                 new Fleet.Plan(
-                        urls(arguments),
+                        urls,
                         connections,
                         arguments.integer("window", 256),
                         arguments.integer("sources", 0),
@@ -67,6 +77,7 @@ final class LoadCommand {
         result.put("loadAverage", Files.readString(Path.of("/proc/loadavg")).split(" ", 2)[0]);
         Transport transport = Transport.open(arguments.integer("loops", 1), "load");
         int connections = arguments.integer("connections", 1000);
+        warmUp(arguments.integer("warm-client", 0));
         int rehearsed = arguments.integer("rehearse", 0);
         if (rehearsed > 0) {
             result.put("coldResidentKb", residentKb());
@@ -82,6 +93,26 @@ final class LoadCommand {
         }
         result.put("closedByServer", fleet.closedByServer());
         fleet.close();
+    }
+
+    /** Connects to a server of our own first, so that a cold server is not measured by a cold client. */
+    private void warmUp(int connections) throws InterruptedException {
+        if (connections == 0) {
+            return;
+        }
+        Transport transport = Transport.open(1, "warm-up");
+        Channel server = FloorServer.silent(transport);
+        try {
+            int port = ((InetSocketAddress) server.localAddress()).getPort();
+            for (int i = 0; i < 3; i++) {
+                Fleet fleet = fleet(transport, List.of(URI.create("ws://127.0.0.1:" + port + "/")), connections, false);
+                fleet.open(60);
+                fleet.close();
+            }
+        } finally {
+            server.close().sync();
+            transport.group().shutdownGracefully(0, 1, TimeUnit.SECONDS).sync();
+        }
     }
 
     private void connect(Fleet fleet, int connections) throws Exception {
@@ -178,6 +209,7 @@ final class LoadCommand {
                 "subject",
                 "settle",
                 "rehearse",
+                "warm-client",
                 "publish",
                 "rate",
                 "seconds",

@@ -30,6 +30,8 @@ public final class LoadGenerator {
               --settle SECONDS    wait between connecting and publishing                         (2)
               --rehearse N        opens and closes N connections first, so that the memory
                                   before connecting holds the warm code and heap                 (0)
+              --warm-client N     opens and closes N connections to a server of its own first, so
+                                  that a cold server is not measured by a cold client            (0)
               --publish VIA       publishes from a second process; see publish --via; none       (none)
               --rate N            events a second; a list R,R,.. climbs until receivers lag      (5)
               --seconds S         length of a measured phase                                     (10)

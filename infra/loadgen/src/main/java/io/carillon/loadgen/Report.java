@@ -277,7 +277,8 @@ final class Report {
                 .append(results.get("started"))
                 .append(
                         ".\nMedian of the rounds, smallest to largest in brackets. The floor is a bare Netty loop in the"
-                                + " same round; servers, Redis, publishers and receivers share the machine.\n\n");
+                                + " same round; servers, Redis, publishers and receivers share the machine.\n");
+        out.append(neighbours());
         out.append("| scenario | measure | node | floor | ratio | wanted | |\n|---|---|---:|---:|---:|---:|---|\n");
         String last = "";
         for (Map<String, Object> line : summary) {
@@ -302,6 +303,20 @@ final class Report {
             last = scenario;
         }
         return out.toString();
+    }
+
+    /** How busy the machine was when measurements began: what others left of it, and of the measurement before. */
+    private String neighbours() {
+        double[] loads = runs.stream()
+                .map(run -> run.get("loadAverage"))
+                .filter(load -> load instanceof String)
+                .mapToDouble(load -> Double.parseDouble((String) load))
+                .sorted()
+                .toArray();
+        return loads.length == 0
+                ? "\n"
+                : "Load average at the start of the measurements: " + figure(loads[0]) + " to "
+                        + figure(loads[loads.length - 1]) + ".\n\n";
     }
 
     private static String cell(@Nullable Object spread, String unit) {
