@@ -2,14 +2,13 @@ package io.carillon.node.ops;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.concurrent.TimeUnit;
@@ -20,6 +19,12 @@ import redis.embedded.core.ExecutableProvider;
  * ends with the node.
  */
 final class BundledRedis implements AutoCloseable {
+    /**
+     * Keeps Redis in a session of its own, so that an interrupt at the terminal reaches the node alone, which says goodbye
+     * first; and ends it with the pipe from this process, so that it does not outlive a node that was killed.
+     */
+    private static final String UNTIL_INPUT_ENDS = "\"$0\" \"$1\" & redis=$!; cat >/dev/null; kill $redis; wait $redis";
+
     private final Process process;
     private final int port;
     private final String password;
@@ -46,13 +51,11 @@ final class BundledRedis implements AutoCloseable {
         try (var probe = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = probe.getLocalPort();
         }
-        Process process = new ProcessBuilder(executable.getAbsolutePath(), "-")
-                .directory(directory.toFile())
-                .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                .start();
-        // Through its standard input: the password is in no file and in no list of processes.
-        String settings = """
+        // In a file of its own for as long as Redis reads it: the password is in no list of processes.
+        Path settings = Files.createFile(
+                directory.resolve("redis.conf"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+        Files.writeString(settings, """
                 bind 127.0.0.1
                 port %d
                 requirepass %s
@@ -60,12 +63,16 @@ final class BundledRedis implements AutoCloseable {
                 appendonly no
                 maxmemory-policy noeviction
                 client-output-buffer-limit pubsub 256mb 64mb 60
-                """.formatted(port, password);
-        try (OutputStream in = process.getOutputStream()) {
-            in.write(settings.getBytes(StandardCharsets.UTF_8));
-        }
+                """.formatted(port, password));
+        Process process = new ProcessBuilder(
+                        "setsid", "sh", "-c", UNTIL_INPUT_ENDS, executable.getAbsolutePath(), settings.toString())
+                .directory(directory.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
         var redis = new BundledRedis(process, port, password);
         redis.awaitUp();
+        Files.delete(settings);
         return redis;
     }
 
@@ -100,6 +107,13 @@ final class BundledRedis implements AutoCloseable {
 
     @Override
     public void close() {
-        process.destroy();
+        try {
+            process.getOutputStream().close();
+            if (!process.waitFor(5, TimeUnit.SECONDS)) process.destroyForcibly();
+        } catch (IOException e) {
+            process.destroy();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }
