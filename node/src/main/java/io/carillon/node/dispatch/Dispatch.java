@@ -124,6 +124,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
             laneByLoop.put(loops.get(i), lanes[i]);
         }
+        metrics.outboxes(() -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum());
         this.control = new Control(this, lanes);
     }
 

@@ -1,11 +1,13 @@
 package io.carillon.node.dispatch;
 
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongSupplier;
 
 /** What is counted about dispatch; {@code docs/metrics.md} says what each means. */
 public final class DispatchMetrics {
@@ -44,6 +46,13 @@ public final class DispatchMetrics {
                         Duration.ofMillis(250),
                         Duration.ofSeconds(1),
                         Duration.ofSeconds(5))
+                .register(registry);
+    }
+
+    void outboxes(LongSupplier bytes) {
+        Gauge.builder("carillon.outbox.bytes", bytes::getAsLong)
+                .description("Bytes waiting in outboxes and sockets")
+                .strongReference(true)
                 .register(registry);
     }
 

@@ -44,6 +44,9 @@ final class Lane {
     private final List<Session> sessions = new ArrayList<>();
     private List<Session> unflushed = new ArrayList<>();
 
+    /** As of the last look; for the metric. */
+    private volatile long outboxBytes;
+
     /**
      * @param limit bytes of frames that may wait here
      */
@@ -65,6 +68,11 @@ final class Lane {
     /** Milliseconds of the loop's own clock. */
     long now() {
         return System.nanoTime() / 1_000_000;
+    }
+
+    /** Bytes that wait in the outboxes and sockets of this loop, as of the last look. */
+    long outboxBytes() {
+        return outboxBytes;
     }
 
     /** Whether more than the limit waits. */
@@ -259,10 +267,13 @@ final class Lane {
     /** Looks after the sessions once: clients that do not read in time are closed. */
     void checkOutboxes() {
         long now = now();
+        long bytes = 0;
         for (int i = sessions.size() - 1; i >= 0; i--) {
             if (i >= sessions.size()) continue;
             Session session = sessions.get(i);
+            bytes += session.outbox().bytes();
             if (!session.outbox().onTime(now)) slow(session);
         }
+        outboxBytes = bytes;
     }
 }
