@@ -1,9 +1,11 @@
 package io.carillon.node.api;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import io.swagger.v3.core.converter.ModelConverters;
 import io.swagger.v3.oas.models.Components;
 import io.swagger.v3.oas.models.OpenAPI;
 import io.swagger.v3.oas.models.Operation;
+import io.swagger.v3.oas.models.SpecVersion;
 import io.swagger.v3.oas.models.info.Info;
 import io.swagger.v3.oas.models.media.Content;
 import io.swagger.v3.oas.models.media.MediaType;
@@ -11,9 +13,12 @@ import io.swagger.v3.oas.models.media.Schema;
 import io.swagger.v3.oas.models.responses.ApiResponse;
 import io.swagger.v3.oas.models.security.SecurityRequirement;
 import io.swagger.v3.oas.models.security.SecurityScheme;
+import java.lang.reflect.RecordComponent;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.springdoc.core.customizers.OpenApiCustomizer;
 
 /** What the generated description of the API says beside the calls: how to be let in, and how refusals look. */
@@ -64,12 +69,42 @@ final class ApiDescription implements OpenApiCustomizer {
     }
 
     @Override
+    @SuppressWarnings("rawtypes") // as the model of the description has them
     public void customise(OpenAPI api) {
         api.setServers(null);
         ModelConverters.getInstance(true)
                 .read(Problem.class)
                 .forEach((name, schema) -> api.getComponents().addSchemas(name, schema));
+        Map<String, Schema> schemas = api.getComponents().getSchemas();
+        for (Class<?> answer : Answers.class.getDeclaredClasses()) require(answer, schemas);
+        describeReceivers(schemas.get("Event"));
         api.getPaths().values().forEach(path -> path.readOperations().forEach(ApiDescription::complete));
+    }
+
+    /** The field is any object in Java, since the body is read by hand: here it is as on the wire. */
+    private static void describeReceivers(@Nullable Schema<?> event) {
+        Schema<?> to = event == null ? null : event.getProperties().get("to");
+        if (to == null) return;
+        Schema<?> user = typed("string").pattern(EventBody.ID);
+        Schema<?> users = typed("array").items(user).minItems(1).maxItems(PublishRequest.MAX_RECEIVERS);
+        to.setOneOf(List.of(user, users));
+    }
+
+    private static Schema<?> typed(String type) {
+        return new Schema<>(SpecVersion.V31).types(Set.of(type));
+    }
+
+    /** Says which fields of an answer are always there: those that are not nullable. */
+    @SuppressWarnings("rawtypes")
+    private static void require(Class<?> answer, Map<String, Schema> schemas) {
+        var name = answer.getAnnotation(io.swagger.v3.oas.annotations.media.Schema.class);
+        Schema<?> schema = name == null ? null : schemas.get(name.name());
+        if (schema == null) return;
+        for (RecordComponent field : answer.getRecordComponents()) {
+            if (field.getAnnotatedType().isAnnotationPresent(Nullable.class)) continue;
+            JsonProperty written = field.getAccessor().getAnnotation(JsonProperty.class);
+            schema.addRequiredItem(written == null ? field.getName() : written.value());
+        }
     }
 
     private static void complete(Operation operation) {

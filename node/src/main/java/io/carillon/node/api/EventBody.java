@@ -1,7 +1,6 @@
 package io.carillon.node.api;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
-import io.swagger.v3.oas.annotations.media.ArraySchema;
 import io.swagger.v3.oas.annotations.media.Schema;
 import org.jspecify.annotations.Nullable;
 
@@ -22,10 +21,7 @@ record EventBody(
                 requiredMode = Schema.RequiredMode.REQUIRED)
         String type,
 
-        @Schema(
-                description = "the receiving user, or up to 1,000 of them; for `send` only",
-                oneOf = {String.class, EventBody.Users.class})
-        @Nullable
+        @Schema(description = "the receiving user, or 1 to 1,000 of them; for `send` only") @Nullable
         Object to,
 
         @Schema(description = "the payload, any JSON, passed through byte for byte") @Nullable
@@ -52,7 +48,4 @@ record EventBody(
         @Schema(description = "the application; `push` when left out") @Nullable
         String namespace) {
     static final String ID = "^[A-Za-z0-9._:@~+=-]{1,128}$";
-
-    @ArraySchema(minItems = 1, maxItems = 1000, schema = @Schema(pattern = ID))
-    interface Users extends java.util.List<String> {}
 }

@@ -14,6 +14,7 @@ import io.swagger.v3.oas.annotations.media.Content;
 import io.swagger.v3.oas.annotations.media.Schema;
 import io.swagger.v3.oas.annotations.tags.Tag;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -36,6 +37,7 @@ import org.springframework.web.bind.annotation.RestController;
 @Tag(name = "Publish")
 class PublishController {
     private static final String RETRY = "Idempotency-Key";
+    private static final Duration LONGEST_TO_MANY = Duration.ofSeconds(5);
 
     private final Publisher publisher;
     private final PresenceQueries presence;
@@ -123,7 +125,7 @@ class PublishController {
                             null)
                     .toCompletableFuture());
         }
-        Waits.answer(CompletableFuture.allOf(all.toArray(CompletableFuture[]::new)));
+        Waits.answer(CompletableFuture.allOf(all.toArray(CompletableFuture[]::new)), LONGEST_TO_MANY);
         return new Answers.Sent(all.getFirst().join().id(), null, null, online);
     }
 

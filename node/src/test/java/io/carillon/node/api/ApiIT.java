@@ -750,6 +750,16 @@ class ApiIT {
                         .propertyNames())
                 .contains("error", "status", "title");
 
+        JsonNode schemas = api.path("components").path("schemas");
+        assertThat(schemas.path("Status").path("required").toString())
+                .contains("online_count", "online_users", "connections", "nodes")
+                .doesNotContain("next_cursor");
+        assertThat(schemas.path("Accepted").path("required").toString()).isEqualTo("[\"id\"]");
+        JsonNode to = schemas.path("Event").path("properties").path("to").path("oneOf");
+        assertThat(to.get(0).path("type").stringValue()).isEqualTo("string");
+        assertThat(to.get(1).path("type").stringValue()).isEqualTo("array");
+        assertThat(to.get(1).path("maxItems").intValue()).isEqualTo(1000);
+
         online(PUSH, "u1");
         redis.opsForHash().put(KEYS.userSessions(PUSH, "u1"), "s-1", "nodeaaaa.1|||1700000000000|127.0.0.1|push|1");
         redis.opsForHash().put(KEYS.members(PUSH, "r"), "u1", "1");

@@ -2,6 +2,7 @@ package io.carillon.node.identity;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -244,13 +245,18 @@ class TokensTest {
         for (int i = 0; i < mine.length; i++) {
             mine[i] = Forge.hs256("{\"sub\":\"user-" + i + "\",\"iat\":1,\"exp\":" + (NOW + 3600) + "}");
         }
-        long start = System.nanoTime();
-        for (String token : mine)
-            assertThat(tokens.verify(token) instanceof Verdict.Granted).isTrue();
-        long millis = (System.nanoTime() - start) / 1_000_000;
+        // The thread's own time: whatever else the machine does. Cold, as after a start.
+        var threads = ManagementFactory.getThreadMXBean();
+        long start = threads.getCurrentThreadCpuTime();
+        int granted = 0;
+        for (String token : mine) {
+            if (tokens.verify(token) instanceof Verdict.Granted) granted++;
+        }
+        long millis = (threads.getCurrentThreadCpuTime() - start) / 1_000_000;
 
-        System.out.println("10,000 HS256 tokens verified on one thread in " + millis + " ms");
-        assertThat(millis).isLessThan(1500);
+        System.out.println("10,000 HS256 tokens verified on one thread in " + millis + " ms of its time");
+        assertThat(granted).isEqualTo(mine.length);
+        assertThat(millis).isLessThan(1000);
     }
 
     private static Principal principal(Verdict verdict) {
