@@ -184,13 +184,14 @@ final class SessionBook {
                 arguments,
                 reply -> {
                     boolean fenced = Reply.number(reply.getFirst()) < 0;
+                    Map<String, Set<String>> granted = granted(reply);
                     for (Held held : batch) {
                         if (fenced) {
                             if (held.sent.equals(incarnation)) held.sent = held.confirmed;
                         } else {
                             held.confirmed = incarnation;
                             held.confirmedAt = clock;
-                            if (held.opening != null) grant(held);
+                            complete(held, granted.getOrDefault(held.online.session(), Set.of()));
                         }
                         if (!held.open || !standing.incarnation().equals(held.confirmed)) queue(space, held);
                     }
@@ -208,16 +209,19 @@ final class SessionBook {
                 });
     }
 
-    private void grant(Held held) {
+    private static Map<String, Set<String>> granted(List<Object> reply) {
+        if (reply.size() < 3) return Map.of();
+        var rooms = new HashMap<String, Set<String>>();
+        for (int i = 2; i + 1 < reply.size(); i += 2) {
+            rooms.put(Reply.text(reply.get(i)), Set.copyOf(Reply.texts(Reply.list(reply.get(i + 1)))));
+        }
+        return rooms;
+    }
+
+    private static void complete(Held held, Set<String> rooms) {
         CompletableFuture<Set<String>> opening = held.opening;
         held.opening = null;
-        if (opening == null) return;
-        loop.call(
-                Script.KEY,
-                loop.keys.grantedRooms(held.online.namespace(), held.online.user()),
-                List.of("members"),
-                reply -> opening.complete(Set.copyOf(Reply.texts(reply))),
-                opening::completeExceptionally);
+        if (opening != null) opening.complete(rooms);
     }
 
     private void unregister(Space space, String incarnation, List<Held> batch) {
@@ -248,9 +252,7 @@ final class SessionBook {
 
     private void forget(Held held) {
         sessions.remove(held.online.session(), held);
-        CompletableFuture<Set<String>> opening = held.opening;
-        held.opening = null;
-        if (opening != null) opening.complete(Set.of());
+        complete(held, Set.of());
     }
 
     /** Compares {@code presence:node:<node>} with memory and repairs what differs. */

@@ -9,9 +9,11 @@
 --   enter      <node> <room>                        -> {1}, or {-1}: it is not admitted
 --   depart     <node>                               -> {1}; a clean stop, after all sessions are unregistered
 --   register   <node> (<session> <user> <kind or ''> <groups, commas> <since ms> <address> <endpoint>)+
---                                                   -> {registered, joins}, or {-1}: the incarnation is not admitted, or no
---                                                      longer: it was reaped, or Redis lost its data. Done again it
---                                                      puts back whatever is missing
+--                                                   -> {registered, joins, (session, {room*})*}: the last for
+--                                                      those whose users were put into rooms through the API
+--                                                      (<prefix>:<namespace>:members:granted:<user>); or {-1}: the
+--                                                      incarnation is not admitted, or no longer (it was reaped, or
+--                                                      Redis lost its data). Again: puts back what is missing
 --   unregister <node> (<session> <user>)+           -> {removed, leaves}
 --   reap       <node> <batch> <fence seconds>       -> {taken, leaves}; call until taken is 0
 --   audit      <me> <set: online | kind:<kind> | group:<group>> <cursor> <count> <live incarnations, commas>
@@ -76,6 +78,8 @@ elseif operation == 'depart' then
 elseif operation == 'register' then
   if redis.call('SISMEMBER', nodes, node) == 0 then return {-1} end
   local n = 0
+  local granted = {}
+  local grants = string.match(stem, '^[^:]+:[^:]+') .. ':members:granted:'
   for i = 3, #ARGV, 7 do
     local session, user, kind, groups = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     local key = stem .. ':user:' .. user
@@ -86,13 +90,18 @@ elseif operation == 'register' then
       if old then redis.call('SREM', stem .. ':node:' .. holder, session .. ' ' .. user) end
       redis.call('HSET', key, session,
         table.concat({node, kind, groups, ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], now}, '|'))
+      local rooms = redis.call('SMEMBERS', grants .. user)
+      if #rooms > 0 then
+        granted[#granted + 1] = session
+        granted[#granted + 1] = rooms
+      end
     end
     redis.call('SADD', held, session .. ' ' .. user)
     if redis.call('SADD', online, user) == 1 then log('join', user, kind, session, node) end
     if kind ~= '' then into('kind:' .. kind, user) end
     for g in string.gmatch(groups, '[^,]+') do into('group:' .. g, user) end
   end
-  return {n, changes}
+  return {n, changes, unpack(granted)}
 elseif operation == 'unregister' then
   local n = 0
   for i = 3, #ARGV, 2 do
