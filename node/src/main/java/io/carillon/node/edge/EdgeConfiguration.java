@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
 import io.netty.channel.WriteBufferWaterMark;
 import java.time.Clock;
 import java.util.List;
@@ -35,6 +36,16 @@ class EdgeConfiguration {
     @Bean
     EdgeLoops edgeLoops(EdgeSettings settings) {
         return new EdgeLoops(settings.loops(), settings.tick());
+    }
+
+    /**
+     * The node's event loops, for every room that works on them. Not to be shut down, and given only to those that ask
+     * for them by name: they are an {@code Executor}, and where one is found Boot leaves out its own; controllers would
+     * then run on the loops.
+     */
+    @Bean(destroyMethod = "", defaultCandidate = false)
+    EventLoopGroup nodeLoops(EdgeLoops loops) {
+        return loops.group();
     }
 
     @Bean

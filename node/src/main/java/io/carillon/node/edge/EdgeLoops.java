@@ -11,12 +11,8 @@ import java.util.concurrent.TimeUnit;
 import org.springframework.beans.factory.DisposableBean;
 import reactor.netty.resources.LoopResources;
 
-/**
- * The node's event loops, native where the machine has it, and what the door keeps for each. The loops themselves are
- * deliberately no bean: an {@code Executor} among the beans would take the place of Boot's own, and controllers would run
- * on the loops.
- */
-public final class EdgeLoops implements DisposableBean {
+/** The node's event loops, native where the machine has it, and what the door keeps for each. */
+final class EdgeLoops implements DisposableBean {
     private final LoopResources resources;
     private final EventLoopGroup group;
     private final Map<EventExecutor, EdgeLoop> byExecutor = new IdentityHashMap<>();
@@ -40,8 +36,7 @@ public final class EdgeLoops implements DisposableBean {
         return resources;
     }
 
-    /** The loops, for every room that works on them. Not to be shut down. */
-    public EventLoopGroup group() {
+    EventLoopGroup group() {
         return group;
     }
 
