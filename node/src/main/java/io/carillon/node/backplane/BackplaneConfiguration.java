@@ -8,6 +8,7 @@ import io.netty.util.concurrent.EventExecutor;
 import java.time.Clock;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDetails;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -17,7 +18,10 @@ import org.springframework.context.annotation.Configuration;
 class BackplaneConfiguration {
     @Bean(destroyMethod = "close")
     RedisConnections redisConnections(
-            DataRedisConnectionDetails details, Keys keys, Boot boot, EventLoopGroup nodeLoops) {
+            DataRedisConnectionDetails details,
+            Keys keys,
+            Boot boot,
+            @Qualifier("nodeLoops") EventLoopGroup nodeLoops) {
         int threads = 0;
         for (EventExecutor unused : nodeLoops) threads++;
         var settings = new RedisSettings(

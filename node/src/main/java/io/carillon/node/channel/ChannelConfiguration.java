@@ -4,6 +4,7 @@ import io.carillon.node.backplane.Backplane;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.netty.channel.EventLoopGroup;
 import java.time.Clock;
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -14,7 +15,7 @@ class ChannelConfiguration {
     @Bean
     Channels channels(
             Backplane backplane,
-            EventLoopGroup nodeLoops,
+            @Qualifier("nodeLoops") EventLoopGroup nodeLoops,
             ChannelSettings settings,
             MeterRegistry registry,
             Clock clock) {

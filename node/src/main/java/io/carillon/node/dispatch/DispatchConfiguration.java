@@ -24,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.SmartLifecycle;
 import org.springframework.context.annotation.Bean;
@@ -67,7 +68,7 @@ class DispatchConfiguration {
     @Bean
     Dispatch dispatch(
             Boot boot,
-            EventLoopGroup nodeLoops,
+            @Qualifier("nodeLoops") EventLoopGroup nodeLoops,
             Channels channels,
             Presence presence,
             Publisher publisher,

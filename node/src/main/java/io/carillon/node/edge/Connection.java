@@ -251,7 +251,9 @@ final class Connection extends ChannelInboundHandlerAdapter implements Socket, F
     }
 
     private void drop() {
-        if (slow) context.channel().config().setOption(ChannelOption.SO_LINGER, 0);
+        // A slow client that has not read again: what waits for it is given up with the connection. Had the close frame
+        // gone to the kernel, it would be on its way.
+        if (slow && pendingBytes() > 0) context.channel().config().setOption(ChannelOption.SO_LINGER, 0);
         context.close();
     }
 

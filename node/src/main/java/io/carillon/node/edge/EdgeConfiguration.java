@@ -19,7 +19,12 @@ import org.springframework.boot.reactor.netty.NettyReactiveWebServerFactory;
 import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
 import org.springframework.http.client.ReactorResourceFactory;
+import org.springframework.web.server.WebExceptionHandler;
+import reactor.core.publisher.Mono;
+import reactor.netty.channel.AbortedException;
 import reactor.netty.http.server.HttpServer;
 
 /** Wires this room into Boot's HTTP server. */
@@ -33,8 +38,12 @@ class EdgeConfiguration {
         return new EdgeLoops(settings.loops(), settings.tick());
     }
 
-    /** The node's event loops, for every room that wants to work on them. Not to be shut down. */
-    @Bean(destroyMethod = "")
+    /**
+     * The node's event loops, for every room that works on them. Not to be shut down, and given only to those that ask
+     * for them by name: they are an {@code Executor}, and where one is found Boot leaves out its own; controllers would
+     * then run on the loops.
+     */
+    @Bean(destroyMethod = "", defaultCandidate = false)
     EventLoopGroup nodeLoops(EdgeLoops loops) {
         return loops.group();
     }
@@ -82,6 +91,15 @@ class EdgeConfiguration {
     @Bean
     WebServerFactoryCustomizer<NettyReactiveWebServerFactory> edgeCustomizer(EdgeSettings settings, Edge edge) {
         return factory -> factory.addServerCustomizers(server -> customize(server, settings, edge));
+    }
+
+    /** A client that leaves in the middle of its request is no news, and nothing can be answered to it. */
+    @Bean
+    @Order(Ordered.HIGHEST_PRECEDENCE)
+    WebExceptionHandler clientsThatLeft() {
+        return (exchange, failure) -> failure instanceof AbortedException || AbortedException.isConnectionReset(failure)
+                ? Mono.empty()
+                : Mono.error(failure);
     }
 
     private static HttpServer customize(HttpServer server, EdgeSettings settings, Edge edge) {

@@ -56,16 +56,26 @@ final class EchoNode implements AutoCloseable {
     private final ReactiveWebServerApplicationContext context;
     final Echo echo;
     final Doorman doorman;
+    private final Pages pages;
 
     private EchoNode(ReactiveWebServerApplicationContext context) {
         this.context = context;
         this.echo = context.getBean(Echo.class);
         this.doorman = context.getBean(Doorman.class);
+        this.pages = context.getBean(Pages.class);
+    }
+
+    Pages pages() {
+        return pages;
     }
 
     /** @param settings {@code name=value} each, over those of the tests */
     static EchoNode start(String... settings) {
-        LOGGED.listen();
+        return start(List.of(), settings);
+    }
+
+    /** @param more configuration to add */
+    static EchoNode start(List<Class<?>> more, String... settings) {
         var properties = new LinkedHashMap<String, Object>(Map.ofEntries(
                 Map.entry("spring.config.location", "optional:classpath:/none/"),
                 Map.entry("server.port", "0"),
@@ -93,11 +103,14 @@ final class EchoNode implements AutoCloseable {
             properties.put(setting.substring(0, equals), setting.substring(equals + 1));
         }
         var application = new SpringApplication(Parts.class);
+        application.addPrimarySources(more);
         application.setWebApplicationType(WebApplicationType.REACTIVE);
         application.setAdditionalProfiles("conformance");
         application.setRegisterShutdownHook(false);
         application.setDefaultProperties(properties);
-        return new EchoNode((ReactiveWebServerApplicationContext) application.run());
+        var context = (ReactiveWebServerApplicationContext) application.run();
+        LOGGED.listen();
+        return new EchoNode(context);
     }
 
     int port() {
@@ -179,7 +192,7 @@ final class EchoNode implements AutoCloseable {
     @RestController
     @Profile("conformance")
     static class Pages {
-        final CountDownLatch slow = new CountDownLatch(1);
+        volatile CountDownLatch slow = new CountDownLatch(1);
 
         @GetMapping("/hello")
         String hello() {
@@ -204,9 +217,7 @@ final class EchoNode implements AutoCloseable {
 
         @GetMapping(value = "/stream", produces = "text/event-stream")
         Flux<String> stream() {
-            return Flux.interval(Duration.ofMillis(10))
-                    .map(number -> "event " + number)
-                    .take(5);
+            return Flux.range(0, 5).map(number -> "event " + number).delayElements(Duration.ofMillis(10));
         }
     }
 
@@ -313,7 +324,11 @@ final class EchoNode implements AutoCloseable {
         @Override
         protected void append(ILoggingEvent event) {
             if (event.getLevel().isGreaterOrEqual(Level.WARN)) {
-                lines.add(event.getLevel() + " " + event.getLoggerName() + " " + event.getFormattedMessage());
+                lines.add(event.getLevel() + " " + event.getLoggerName() + " " + event.getFormattedMessage()
+                        + (event.getThrowableProxy() == null
+                                ? ""
+                                : " " + event.getThrowableProxy().getClassName() + " "
+                                        + event.getThrowableProxy().getMessage()));
             }
         }
     }
