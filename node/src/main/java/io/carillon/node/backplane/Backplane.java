@@ -55,6 +55,15 @@ public interface Backplane {
      */
     CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit);
 
+    /**
+     * As {@link #read}, for a position this node held live until its link broke. When Redis has changed its primary
+     * meanwhile, the position is accepted if it lies before the change; {@link #read} refuses it, because a client that
+     * was away cannot know whether the events it missed were lost with the old primary.
+     */
+    default CompletionStage<HistoryRead> readHeld(ChannelName channel, @Nullable Position after, int limit) {
+        return read(channel, after, limit);
+    }
+
     /** Sends a control message to a node, {@link BackplaneListener#control} there. */
     CompletionStage<Long> publishToNode(String boot, byte[] message);
 

@@ -1,0 +1,49 @@
+package io.carillon.node.backplane;
+
+import io.lettuce.core.RedisCommandExecutionException;
+import io.lettuce.core.RedisCommandTimeoutException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
+
+/** Makes one exception out of everything Lettuce throws. */
+final class BackplaneExceptions {
+    private BackplaneExceptions() {}
+
+    static BackplaneException down() {
+        return new BackplaneException("Redis is not connected");
+    }
+
+    static BackplaneException of(Throwable failure) {
+        Throwable cause = unwrap(failure);
+        return cause instanceof BackplaneException known ? known : new BackplaneException(text(cause), cause);
+    }
+
+    /** One sentence: what Redis said, or what went wrong on the way. */
+    static String text(Throwable failure) {
+        Throwable cause = unwrap(failure);
+        if (cause instanceof RedisCommandTimeoutException) {
+            return "Redis did not answer within " + RedisSettings.TIMEOUT.toSeconds() + " s";
+        }
+        if (cause instanceof RedisCommandExecutionException) return "Redis refused: " + cause.getMessage();
+        if (cause instanceof BackplaneException) return String.valueOf(cause.getMessage());
+        String message = cause.getMessage();
+        return "the connection to Redis broke" + (message == null ? "" : ": " + message);
+    }
+
+    /** Whether Redis answered with an error that starts with this word. */
+    static boolean refusedWith(Throwable failure, String word) {
+        Throwable cause = unwrap(failure);
+        return cause instanceof RedisCommandExecutionException
+                && cause.getMessage() != null
+                && cause.getMessage().startsWith(word);
+    }
+
+    private static Throwable unwrap(Throwable failure) {
+        Throwable cause = failure;
+        while ((cause instanceof CompletionException || cause instanceof ExecutionException)
+                && cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return cause;
+    }
+}

@@ -1,0 +1,166 @@
+package io.carillon.node.backplane;
+
+import io.lettuce.core.RedisChannelHandler;
+import io.lettuce.core.RedisConnectionStateListener;
+import io.lettuce.core.api.StatefulConnection;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps one connection to Redis: connects, prepares it, hands it on, and starts again when it is lost. Lettuce's own
+ * reconnection is not used: it opens a connection for work before its scripts are loaded, sends what was under way
+ * again, and subscribes to everything in one command.
+ *
+ * <p>{@link #opened} runs on the control thread. {@link #lost} runs on the connection's own event loop after the last
+ * thing it read, and the next connection is made only after it returned; so whatever the two connections read is handed
+ * on strictly one after the other.
+ */
+abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
+    private static final Logger log = LoggerFactory.getLogger(Link.class);
+
+    /** Longest wait between two attempts, ms. */
+    private static final long MAX_BACKOFF = 5_000;
+
+    private final String name;
+    private final ScheduledExecutorService control;
+    private final long jitter;
+    // Touched by the control thread only.
+    private int attempts;
+    private boolean started;
+
+    private volatile @Nullable C current;
+    private volatile boolean stopped;
+
+    /** @param jitter longest wait before the first attempt after a loss, ms */
+    Link(String name, ScheduledExecutorService control, long jitter) {
+        this.name = name;
+        this.control = control;
+        this.jitter = jitter;
+    }
+
+    /** Opens a connection. */
+    abstract CompletionStage<C> connect();
+
+    /** Makes it ready for work; a failure closes it. */
+    abstract CompletionStage<?> prepare(C connection);
+
+    abstract void opened(C connection);
+
+    abstract void lost(C connection);
+
+    final void start() {
+        control.execute(() -> {
+            if (started) return;
+            started = true;
+            attempt();
+        });
+    }
+
+    /** The connection to work with; null while there is none. */
+    final @Nullable C current() {
+        return current;
+    }
+
+    /** Gives the connection up, if it is still this one; a new one is made. */
+    final void drop(C connection, String why) {
+        if (connection != current || stopped) return;
+        log.warn("Closing a connection to Redis and making a new one: {}. connection={}", why, name);
+        var unused = connection.closeAsync();
+    }
+
+    /** Closes for good; returns what completes when nothing more is read. */
+    final CompletionStage<?> stop() {
+        stopped = true;
+        C connection = current;
+        return connection == null
+                ? java.util.concurrent.CompletableFuture.completedFuture(null)
+                : connection.closeAsync();
+    }
+
+    private void attempt() {
+        if (stopped) return;
+        CompletionStage<C> connecting;
+        try {
+            connecting = connect();
+        } catch (RuntimeException e) {
+            failed(e);
+            return;
+        }
+        var unused = connecting
+                .thenCompose(connection -> {
+                    CompletionStage<?> preparing;
+                    try {
+                        preparing = prepare(connection);
+                    } catch (RuntimeException e) {
+                        preparing = java.util.concurrent.CompletableFuture.failedFuture(e);
+                    }
+                    return preparing.handle((ok, failure) -> {
+                        if (failure == null) return connection;
+                        var closing = connection.closeAsync();
+                        throw BackplaneExceptions.of(failure);
+                    });
+                })
+                .whenComplete((connection, failure) -> control.execute(() -> {
+                    if (failure != null) failed(failure);
+                    else adopt(connection);
+                }));
+    }
+
+    private void adopt(C connection) {
+        if (stopped) {
+            var unused = connection.closeAsync();
+            return;
+        }
+        var gone = new AtomicBoolean();
+        current = connection;
+        opened(connection);
+        connection.addListener(new RedisConnectionStateListener() {
+            @Override
+            public void onRedisDisconnected(RedisChannelHandler<?, ?> handler) {
+                gone(connection, gone);
+            }
+        });
+        if (connection.isOpen()) attempts = 0;
+        else gone(connection, gone);
+    }
+
+    private void gone(C connection, AtomicBoolean gone) {
+        if (!gone.compareAndSet(false, true)) return;
+        current = null;
+        try {
+            lost(connection);
+        } finally {
+            if (!stopped) {
+                log.warn("The connection to Redis is lost. connection={}", name);
+                again(ThreadLocalRandom.current().nextLong(jitter + 1));
+            }
+        }
+    }
+
+    private void failed(Throwable failure) {
+        if (stopped) return;
+        if (attempts == 0) {
+            log.warn(
+                    "Redis cannot be reached; trying on. connection={} reason={}",
+                    name,
+                    BackplaneExceptions.text(failure));
+        }
+        attempts = Math.min(attempts + 1, 30);
+        long longest = Math.min(MAX_BACKOFF, 50L << Math.min(attempts, 10));
+        again(longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2 + 1));
+    }
+
+    private void again(long millis) {
+        try {
+            var unused = control.schedule(this::attempt, millis, TimeUnit.MILLISECONDS);
+        } catch (java.util.concurrent.RejectedExecutionException e) {
+            if (!stopped) throw e;
+        }
+    }
+}
