@@ -46,15 +46,17 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
 
     /** Runs a command. */
     <T> CompletableFuture<T> command(Function<RedisAsyncCommands<byte[], byte[]>, RedisFuture<T>> command) {
-        return submit((redis, whole) -> command.apply(redis));
+        return submit((redis, whole) -> command.apply(redis), Function.identity());
     }
 
-    /** Runs a script. */
-    CompletableFuture<List<Object>> script(Script script, byte[] key, byte[]... arguments) {
+    /** Runs a script; the stage fails with the plain {@link BackplaneException}, not wrapped in another. */
+    <T> CompletableFuture<T> script(Script script, Function<List<Object>, T> reply, byte[] key, byte[]... arguments) {
         byte[][] keys = {key};
-        return submit((redis, whole) -> whole
-                ? redis.eval(script.source(mode), ScriptOutputType.MULTI, keys, arguments)
-                : redis.evalsha(script.sha1(mode), ScriptOutputType.MULTI, keys, arguments));
+        return submit(
+                (redis, whole) -> whole
+                        ? redis.<List<Object>>eval(script.source(mode), ScriptOutputType.MULTI, keys, arguments)
+                        : redis.<List<Object>>evalsha(script.sha1(mode), ScriptOutputType.MULTI, keys, arguments),
+                reply);
     }
 
     boolean open() {
@@ -97,10 +99,10 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
         onChange.run();
     }
 
-    private <T> CompletableFuture<T> submit(Transmission<T> transmission) {
+    private <A, T> CompletableFuture<T> submit(Transmission<A> transmission, Function<A, T> reply) {
         Wire open = wire;
         if (open == null) return CompletableFuture.failedFuture(BackplaneExceptions.down());
-        var call = new Call<>(transmission);
+        var call = new Call<>(transmission, reply);
         open.submit(call);
         return call.done;
     }
@@ -110,12 +112,22 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
         RedisFuture<T> to(RedisAsyncCommands<byte[], byte[]> redis, boolean whole);
     }
 
-    private static final class Call<T> {
-        private final Transmission<T> transmission;
+    private static final class Call<A, T> {
+        private final Transmission<A> transmission;
+        private final Function<A, T> reply;
         private final CompletableFuture<T> done = new CompletableFuture<>();
 
-        private Call(Transmission<T> transmission) {
+        private Call(Transmission<A> transmission, Function<A, T> reply) {
             this.transmission = transmission;
+            this.reply = reply;
+        }
+
+        private void answer(A answer) {
+            try {
+                done.complete(reply.apply(answer));
+            } catch (RuntimeException e) {
+                done.completeExceptionally(new BackplaneException("Redis answered something else than expected", e));
+            }
         }
     }
 
@@ -132,15 +144,15 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
         private int underWay;
         private boolean holding;
         private boolean broken;
-        private final Queue<Call<?>> unknown = new ArrayDeque<>();
-        private final Queue<Call<?>> held = new ArrayDeque<>();
+        private final Queue<Call<?, ?>> unknown = new ArrayDeque<>();
+        private final Queue<Call<?, ?>> held = new ArrayDeque<>();
 
         private Wire(StatefulRedisConnection<byte[], byte[]> connection) {
             this.connection = connection;
             this.redis = connection.async();
         }
 
-        private void submit(Call<?> call) {
+        private void submit(Call<?, ?> call) {
             boolean refused;
             synchronized (this) {
                 refused = broken || underWay + held.size() >= queue;
@@ -152,9 +164,9 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
             if (refused) call.done.completeExceptionally(broken ? BackplaneExceptions.down() : full());
         }
 
-        private <T> void send(Call<T> call, boolean whole) {
+        private <A> void send(Call<A, ?> call, boolean whole) {
             underWay++;
-            RedisFuture<T> answer;
+            RedisFuture<A> answer;
             try {
                 answer = call.transmission.to(redis, whole);
             } catch (RuntimeException e) {
@@ -165,7 +177,7 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
             var unused = answer.whenComplete((value, failure) -> answered(call, value, failure, whole));
         }
 
-        private <T> void answered(Call<T> call, T value, @Nullable Throwable failure, boolean whole) {
+        private <A> void answered(Call<A, ?> call, A value, @Nullable Throwable failure, boolean whole) {
             boolean forgotten = failure != null && !whole && BackplaneExceptions.refusedWith(failure, "NOSCRIPT");
             if (failure == null || BackplaneExceptions.refusedWith(failure, "")) answered = System.nanoTime();
             synchronized (this) {
@@ -178,7 +190,7 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
                 if (forgotten && !broken) return;
             }
             if (failure == null) {
-                finish(() -> call.done.complete(value));
+                finish(() -> call.answer(value));
                 return;
             }
             finish(() -> call.done.completeExceptionally(BackplaneExceptions.of(failure)));
@@ -189,12 +201,12 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
 
         private void resume() {
             holding = false;
-            for (Call<?> call = unknown.poll(); call != null; call = unknown.poll()) send(call, true);
-            for (Call<?> call = held.poll(); call != null; call = held.poll()) send(call, false);
+            for (Call<?, ?> call = unknown.poll(); call != null; call = unknown.poll()) send(call, true);
+            for (Call<?, ?> call = held.poll(); call != null; call = held.poll()) send(call, false);
         }
 
         private void fail() {
-            var rest = new ArrayDeque<Call<?>>();
+            var rest = new ArrayDeque<Call<?, ?>>();
             synchronized (this) {
                 broken = true;
                 holding = false;
@@ -203,7 +215,7 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
                 unknown.clear();
                 held.clear();
             }
-            for (Call<?> call : rest) call.done.completeExceptionally(BackplaneExceptions.down());
+            for (Call<?, ?> call : rest) call.done.completeExceptionally(BackplaneExceptions.down());
         }
 
         /** Tells the caller, never under the monitor: a command that fails as it is sent is answered there. */

@@ -165,6 +165,7 @@ public final class RedisBackplane implements Backplane {
                 .events(key.hashCode())
                 .script(
                         Script.PUBLISH,
+                        RedisBackplane::appended,
                         bytes(key),
                         event,
                         bytes(id),
@@ -173,11 +174,14 @@ public final class RedisBackplane implements Backplane {
                         TTL,
                         bytes(Integer.toString(retention.seconds())),
                         TRUSTED,
-                        ONE)
-                .thenApply(reply -> new Appended(
-                        new Position(text(reply.get(1)), number(reply.get(0))),
-                        number(reply.get(3)) == 1,
-                        number(reply.get(4))));
+                        ONE);
+    }
+
+    private static Appended appended(List<Object> reply) {
+        return new Appended(
+                new Position(text(reply.get(1)), number(reply.get(0))),
+                number(reply.get(3)) == 1,
+                number(reply.get(4)));
     }
 
     @Override
@@ -202,20 +206,22 @@ public final class RedisBackplane implements Backplane {
                 .history()
                 .script(
                         Script.READ,
+                        RedisBackplane::history,
                         bytes(keys.channel(channel)),
                         after == null ? new byte[0] : bytes(after.epoch()),
                         after == null ? ZERO : bytes(Long.toString(after.offset())),
                         bytes(Integer.toString(limit)),
-                        across)
-                .thenApply(reply -> {
-                    var events = new ArrayList<byte[]>(reply.size() - 4);
-                    for (int i = 4; i < reply.size(); i++) events.add((byte[]) reply.get(i));
-                    return new HistoryRead(
-                            number(reply.get(0)) == 1,
-                            new Position(text(reply.get(1)), number(reply.get(2))),
-                            events,
-                            number(reply.get(3)) == 1);
-                });
+                        across);
+    }
+
+    private static HistoryRead history(List<Object> reply) {
+        var events = new ArrayList<byte[]>(reply.size() - 4);
+        for (int i = 4; i < reply.size(); i++) events.add((byte[]) reply.get(i));
+        return new HistoryRead(
+                number(reply.get(0)) == 1,
+                new Position(text(reply.get(1)), number(reply.get(2))),
+                events,
+                number(reply.get(3)) == 1);
     }
 
     @Override
@@ -281,7 +287,9 @@ public final class RedisBackplane implements Backplane {
                     return known;
                 }
                 known.flowing = false;
-                if (known.on != to || !known.sent) return null;
+                if (known.on != to) return null;
+                if (!known.sent) return known.unacknowledged == 0 ? null : known;
+                known.unacknowledged++;
                 known.sent = false;
                 unwanted.add(key.bytes);
                 return known; // until Redis has acknowledged it
@@ -380,7 +388,7 @@ public final class RedisBackplane implements Backplane {
         private volatile @Nullable Subscriber on;
         /** Whether the last command sent for it was SUBSCRIBE. */
         private boolean sent;
-        /** SUBSCRIBEs that Redis has yet to acknowledge. */
+        /** Commands for it that Redis has yet to acknowledge. */
         private int unacknowledged;
 
         private Subscription(ChannelName channel) {
@@ -516,6 +524,7 @@ public final class RedisBackplane implements Backplane {
             }
             var flows = new boolean[1];
             Subscription known = subscriptions.computeIfPresent(new Topic(topic), (key, subscription) -> {
+                // Of several commands under way for one topic, the acknowledgement of the last counts.
                 if (subscription.on == this && --subscription.unacknowledged == 0) {
                     flows[0] = subscription.sent && subscription.wanted;
                     subscription.flowing = flows[0];
@@ -528,14 +537,11 @@ public final class RedisBackplane implements Backplane {
 
         @Override
         public void unsubscribed(byte[] topic, long count) {
-            subscriptions.computeIfPresent(
-                    new Topic(topic),
-                    (key, subscription) -> subscription.on == this
-                                    && !subscription.wanted
-                                    && !subscription.sent
-                                    && subscription.unacknowledged == 0
-                            ? null
-                            : subscription);
+            subscriptions.computeIfPresent(new Topic(topic), (key, subscription) -> {
+                if (subscription.on != this) return subscription;
+                boolean last = --subscription.unacknowledged == 0;
+                return last && !subscription.sent && !subscription.wanted ? null : subscription;
+            });
         }
     }
 }

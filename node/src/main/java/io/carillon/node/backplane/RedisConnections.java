@@ -85,7 +85,7 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
     public CompletionStage<List<Object>> run(Script script, String key, List<String> arguments) {
         byte[][] values = new byte[arguments.size()][];
         for (int i = 0; i < values.length; i++) values[i] = bytes(arguments.get(i));
-        return general.script(script, bytes(key), values);
+        return general.script(script, reply -> reply, bytes(key), values);
     }
 
     /** Stops and closes everything. */
