@@ -6,6 +6,7 @@ import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.context.ApplicationContextInitializer;
 import org.springframework.context.ConfigurableApplicationContext;
+import sun.misc.Signal;
 
 /** One node in a process of its own. */
 @SpringBootApplication
@@ -14,7 +15,14 @@ public class CarillonNode {
         var application = new SpringApplication(CarillonNode.class);
         application.setWebApplicationType(WebApplicationType.REACTIVE);
         application.addInitializers(initializer());
-        application.run(arguments);
+        exitCleanlyOnTermination(application.run(arguments));
+    }
+
+    /** A drained node ends with 0, not with the 143 of a JVM that a signal ended. */
+    private static void exitCleanlyOnTermination(ConfigurableApplicationContext context) {
+        Signal.handle(
+                new Signal("TERM"),
+                signal -> new Thread(() -> System.exit(SpringApplication.exit(context)), "termination").start());
     }
 
     /** Completes what the settings leave open before the node starts. */

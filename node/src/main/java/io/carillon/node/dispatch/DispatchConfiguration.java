@@ -49,13 +49,15 @@ class DispatchConfiguration {
         return new Publications(backplane, settings, clock, metrics);
     }
 
-    @Bean(destroyMethod = "close")
+    /** For questions to Redis that block. Given by name only, so that Boot still makes its own executor. */
+    @Bean(destroyMethod = "close", defaultCandidate = false)
     ExecutorService queryThreads() {
         return Executors.newVirtualThreadPerTaskExecutor();
     }
 
     @Bean
-    ClusterControl clusterControl(Backplane backplane, PresenceQueries queries, ExecutorService queryThreads) {
+    ClusterControl clusterControl(
+            Backplane backplane, PresenceQueries queries, @Qualifier("queryThreads") ExecutorService queryThreads) {
         return new NodeControl(
                 backplane,
                 () -> ask(
@@ -73,7 +75,7 @@ class DispatchConfiguration {
             Presence presence,
             Publisher publisher,
             PresenceQueries queries,
-            ExecutorService queryThreads,
+            @Qualifier("queryThreads") ExecutorService queryThreads,
             Authenticator authenticator,
             List<Dialect> dialects,
             EndpointSettings endpoints,
