@@ -95,6 +95,7 @@ final class Door extends ChannelDuplexHandler implements Timed {
                     return;
                 }
                 claim = claimed;
+                if (phase != Phase.FIRST) deadline = loop.now() + reception.handshakeNanos;
                 phase = Phase.CLAIMED;
                 boolean whole = message instanceof LastHttpContent || claimed.knock instanceof Refusal;
                 ReferenceCountUtil.release(message);

@@ -62,6 +62,8 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
     /** Answers what the request came to. @param body whether an answer may have a body */
     void answer(Knock knock, String endpoint, boolean body) {
         this.endpoint = endpoint;
+        // It may have left while an exchange before came to its end.
+        if (answered || !context.channel().isActive()) return;
         switch (knock) {
             case Refusal refusal -> refuse(refusal, endpoint, body);
             case Handshake handshake -> {
@@ -82,13 +84,15 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
         try {
             verdict = reception.gatekeeper.admit(endpoint, handshake.credentials(), handshake.address());
         } catch (RuntimeException e) {
-            log.error("Identities cannot be checked. endpoint={}", endpoint.name(), e);
+            if (reception.mayLog()) log.error("Identities cannot be checked. endpoint={}", endpoint.name(), e);
             refuse(Refusal.UNDECIDED, endpoint.name(), true);
             return;
         }
         onLoop(verdict, (given, failure) -> {
             if (given == null) {
-                log.warn("An identity could not be checked. endpoint={} cause={}", endpoint.name(), cause(failure));
+                if (reception.mayLog()) {
+                    log.warn("An identity could not be checked. endpoint={} cause={}", endpoint.name(), cause(failure));
+                }
                 refuse(Refusal.UNDECIDED, endpoint.name(), true);
                 return;
             }
@@ -137,7 +141,7 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
             count = everywhere.sessionsOf(endpoint.namespace(), user);
         } catch (RuntimeException e) {
             reception.admission.leave(endpoint.namespace(), user);
-            log.error("Sessions of a user cannot be counted. endpoint={}", endpoint.name(), e);
+            if (reception.mayLog()) log.error("Sessions of a user cannot be counted. endpoint={}", endpoint.name(), e);
             refuse(Refusal.UNDECIDED, endpoint.name(), true);
             return;
         }
@@ -165,13 +169,13 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
             refuse(Refusal.DRAINING, endpoint.name(), true);
             return;
         }
+        var connection = new Connection(reception, loop, endpoint, principal, address);
         answered = true;
         admitted = null;
         reception.metrics.connected(endpoint.name(), "accepted");
         context.write(switching(handshake.key(), granted.subprotocol()), context.voidPromise());
         loop.remove(this);
 
-        var connection = new Connection(reception, loop, endpoint, principal, address);
         context.pipeline().addAfter(context.name(), null, connection);
         connection.open();
         // What came early comes first, and through the same door.

@@ -7,6 +7,7 @@ import java.time.Clock;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /** What every connection is received with. Immutable, but for what its parts count. */
@@ -31,6 +32,9 @@ final class Reception {
     final long lingerNanos;
     /** Time in which a client may send one more ping or pong; 0 = no limit. */
     final long controlNanos;
+
+    /** When something was last logged that may happen at every handshake, milliseconds. */
+    private final AtomicLong logged = new AtomicLong();
 
     private final Map<String, Entrance> entrances = new HashMap<>();
 
@@ -65,6 +69,13 @@ final class Reception {
         for (Endpoint endpoint : endpoints) {
             entrances.put(endpoint.path(), new Entrance(endpoint, new Origins(endpoint.origins())));
         }
+    }
+
+    /** Whether to log what may happen at every handshake: once a second, the metrics have every one. */
+    boolean mayLog() {
+        long now = clock.millis();
+        long before = logged.get();
+        return now - before >= 1_000 && logged.compareAndSet(before, now);
     }
 
     /** The endpoint of exactly this path. */
