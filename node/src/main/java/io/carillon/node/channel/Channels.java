@@ -314,7 +314,7 @@ public final class Channels implements BackplaneListener {
             if (channel.reading) return;
             channel.reading = true;
             backplane
-                    .read(channel.name(), channel.position, PAGE)
+                    .readHeld(channel.name(), channel.position, PAGE)
                     .whenComplete((answer, failure) -> loop.execute(() -> {
                         channel.reading = false;
                         if (channel.state != Channel.State.SYNC) return;

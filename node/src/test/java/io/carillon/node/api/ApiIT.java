@@ -50,6 +50,7 @@ import tools.jackson.databind.json.JsonMapper;
         classes = ApiServer.class,
         webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT,
         properties = {
+            "spring.profiles.active=http-alone",
             "spring.main.web-application-type=reactive",
             "carillon.auth.jwt-secret=" + Forge.SECRET,
             "carillon.auth.api-keys=" + ApiIT.KEY + "," + ApiIT.OTHER_KEY,

@@ -26,11 +26,13 @@ import org.springframework.boot.SpringBootConfiguration;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.ComponentScan;
+import org.springframework.context.annotation.Profile;
 import org.springframework.data.redis.core.StringRedisTemplate;
 import org.springframework.data.redis.core.script.RedisScript;
 
 /** The HTTP side of a node: the real server, filters and controllers, publishing straight into Redis. */
 @SpringBootConfiguration
+@Profile("http-alone") // so that no other test finds it when it looks for the parts of a node
 @EnableAutoConfiguration
 @ComponentScan(basePackages = {"io.carillon.node.api", "io.carillon.node.identity"})
 class ApiServer {

@@ -7,6 +7,7 @@ import io.carillon.node.testing.Nodes;
 import io.carillon.node.testing.Poll;
 import io.carillon.node.testing.RedisServer;
 import io.lettuce.core.api.sync.RedisCommands;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -425,5 +426,98 @@ class PushIT {
         two.leave();
         Poll.until(
                 "the user is away", Duration.ofSeconds(5), () -> !cli.sismember("carillon:push:presence:online", ada));
+    }
+
+    @Test
+    void aSlowReaderDoesNotDelayTheOthers() throws Exception {
+        String room = user("lobby");
+        try (Client a = on(0, user("ada"));
+                Client slow = on(1, user("sloth"));
+                Client quick = on(1, user("bob"))) {
+            for (Client member : List.of(a, slow, quick)) joined(member, room);
+            slow.stopReading();
+            String channel = "carillon:push:room:{" + room + "}";
+            String frame = "{\"type\":\"bulk\",\"content\":\"" + "x".repeat(100_000) + "\"}";
+            // More than kernel buffers and the outbox hold together; the reader in the same room takes each in turn.
+            for (int i = 0; i < 200; i++) {
+                cli.publish(channel, frame);
+                quick.next("bulk");
+            }
+            Poll.until("the slow one is closed", Duration.ofSeconds(15), () -> slowCloses() >= 1);
+            a.send("{\"type\":\"end\",\"room\":\"" + room + "\"}");
+            quick.next("end");
+        }
+    }
+
+    private static double slowCloses() {
+        return nodes.bean(1, MeterRegistry.class)
+                .counter("carillon.outbox.slow")
+                .count();
+    }
+
+    @Test
+    void aStoppingNodeSaysSoAndClosesWith1012() throws Exception {
+        nodes.add();
+        Client client = Client.welcomed(nodes.url(2), user("ada"));
+        Thread stop = Thread.ofVirtual().start(() -> nodes.stop(2));
+        assertThat(client.next("drain").path("reconnect_within_ms").asLong()).isEqualTo(500);
+        assertThat(client.closeCode()).isEqualTo(1012);
+        stop.join();
+        assertThat(cli.sismember("carillon:push:presence:online", user("ada"))).isFalse();
+    }
+
+    @Test
+    void anOperatorMovesAndClosesAUsersSessionsOnEveryNode() throws Exception {
+        String bob = user("bob");
+        String room = user("desk");
+        try (Client b1 = on(0, bob);
+                Client b2 = on(1, bob)) {
+            String member = "/api/ws/rooms/" + room + "/members/" + bob;
+            assertThat(nodes.call("PUT", member, null).statusCode()).isEqualTo(204);
+            b1.next("joined");
+            b2.next("joined");
+            assertThat(nodes.get("/api/ws/rooms/" + room).path("count").asLong())
+                    .isEqualTo(1);
+            try (Client later = on(1, bob)) {
+                later.next("joined");
+            }
+            String broadcast = "/api/ws/rooms/" + room + "/broadcast";
+            assertThat(nodes.call("POST", broadcast, "{\"type\":\"hello\",\"content\":1}")
+                            .statusCode())
+                    .isEqualTo(202);
+            b1.next("hello");
+            b2.next("hello");
+            assertThat(nodes.call("DELETE", member, null).statusCode()).isEqualTo(204);
+            b1.next("left");
+            b2.next("left");
+            assertThat(nodes.call("DELETE", "/api/ws/users/" + bob, null).statusCode())
+                    .isEqualTo(204);
+            assertThat(b1.closeCode()).isEqualTo(4503);
+            assertThat(b2.closeCode()).isEqualTo(4503);
+        }
+    }
+
+    @Test
+    void httpPublishesReachUsersAndEveryone() throws Exception {
+        String bob = user("bob");
+        try (Client b = on(1, bob)) {
+            var sent = nodes.call(
+                    "POST",
+                    "/api/ws/send",
+                    "{\"type\":\"private_message\",\"to\":\"" + bob + "\",\"content\":\"Hello!\"}");
+            assertThat(sent.statusCode()).isEqualTo(202);
+            assertThat(Client.JSON.readTree(sent.body()).path("online").asBoolean())
+                    .isTrue();
+            assertThat(b.next("private_message").path("content").asString()).isEqualTo("Hello!");
+            var all = nodes.call(
+                    "POST", "/api/ws/broadcast", "{\"type\":\"http" + test + "\",\"content\":\"maintenance\"}");
+            assertThat(all.statusCode()).isEqualTo(202);
+            assertThat(Client.JSON.readTree(all.body()).path("offset").asLong()).isPositive();
+            b.next("http" + test);
+            JsonNode status = nodes.get("/api/ws/status?limit=1000");
+            assertThat(status.path("online_users").valueStream().map(JsonNode::asString))
+                    .contains(bob);
+            assertThat(status.path("online_count").asLong()).isEqualTo(cli.scard("carillon:push:presence:online"));
+        }
     }
 }

@@ -24,6 +24,7 @@ public final class Client implements AutoCloseable {
     private final LinkedBlockingQueue<String> messages = new LinkedBlockingQueue<>();
     private final CompletableFuture<Integer> closed = new CompletableFuture<>();
     private final WebSocket socket;
+    private volatile boolean reading = true;
 
     private Client(URI address, String... headers) throws Exception {
         var builder = HTTP.newWebSocketBuilder().connectTimeout(Duration.ofSeconds(PATIENCE_SECONDS));
@@ -77,6 +78,11 @@ public final class Client implements AutoCloseable {
         }
     }
 
+    /** Takes nothing more from the connection, as a program that hangs. */
+    public void stopReading() {
+        reading = false;
+    }
+
     /** The code the server closed with. */
     public int closeCode() throws Exception {
         return closed.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
@@ -103,7 +109,7 @@ public final class Client implements AutoCloseable {
                 messages.add(text.toString());
                 text.setLength(0);
             }
-            from.request(1);
+            if (reading) from.request(1);
             return null;
         }
 
