@@ -526,6 +526,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     @Override
     public void linked(boolean up) {
+        presence.linked(up);
         var unused = toEveryone(up ? new Notice.Restored() : new Notice.Degraded());
     }
 

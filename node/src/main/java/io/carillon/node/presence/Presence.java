@@ -33,6 +33,12 @@ public interface Presence {
     /** The session left the room, or closed while in it. */
     void left(Namespace namespace, String room, String session, String user, boolean announce);
 
+    /** Whether Redis has this node's lease and takes what it writes: only then should sessions be sent here. */
+    boolean open();
+
+    /** The link to Redis came up or broke; saves up to a beat of waiting, nothing depends on being told. */
+    void linked(boolean up);
+
     /** Sessions of the user over all nodes. */
     CompletionStage<Long> sessionsOf(Namespace namespace, String user);
 

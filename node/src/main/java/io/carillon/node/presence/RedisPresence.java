@@ -142,7 +142,7 @@ public final class RedisPresence implements Presence {
         }
     }
 
-    /** The link to Redis came up or broke; saves up to a beat of waiting, nothing depends on being told. */
+    @Override
     public void linked(boolean up) {
         loop.run(() -> {
             if (up) tick();
@@ -150,7 +150,7 @@ public final class RedisPresence implements Presence {
         });
     }
 
-    /** Whether Redis has this node's lease and takes what it writes. */
+    @Override
     public boolean open() {
         return open;
     }

@@ -47,6 +47,14 @@ public final class InMemoryPresence implements Presence {
     }
 
     @Override
+    public synchronized boolean open() {
+        return !away;
+    }
+
+    @Override
+    public void linked(boolean up) {}
+
+    @Override
     public String node() {
         return "memory00.0";
     }

@@ -7,6 +7,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -53,6 +54,15 @@ public final class Nodes implements AutoCloseable {
                 .profiles("local")
                 .initializers(CarillonNode.initializer())
                 .run(arguments.toArray(String[]::new)));
+        int added = nodes.size() - 1;
+        Poll.until("the node is ready", Duration.ofSeconds(20), () -> ready(added));
+    }
+
+    private boolean ready(int node) throws IOException, InterruptedException {
+        var request = HttpRequest.newBuilder(URI.create(managementUrl(node) + "/actuator/health/readiness"));
+        return HTTP.send(request.build(), HttpResponse.BodyHandlers.discarding())
+                        .statusCode()
+                == 200;
     }
 
     /** Address of the node, {@code http://127.0.0.1:port}. */
