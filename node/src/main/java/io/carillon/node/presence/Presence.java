@@ -14,23 +14,30 @@ public interface Presence {
     String node();
 
     /**
-     * A session opened: its user is online from the moment the stage completes.
+     * A session opened: its user is online from the moment the stage completes. Without Redis the stage fails with
+     * {@code BackplaneException} at once; the session is remembered all the same and registered when Redis returns,
+     * unless it is {@link #closed}.
      *
      * @return rooms the user was put into through the HTTP API, for the session to join
      */
     CompletionStage<Set<String>> opened(Online session);
 
-    /** The session closed. */
+    /** The session closed; it also leaves the rooms it is still in. */
     void closed(String session);
 
     /**
-     * The user has a session of this node in the room. Called for each session; counted here.
+     * The user has a session of this node in the room. Called for each session; counted here. Without Redis as
+     * {@link #opened}.
      *
+     * @param announce whether the user's arrival is announced to the room, if this makes him arrive
      * @return users in the room now, over all nodes
      */
     CompletionStage<Long> joined(Namespace namespace, String room, String session, String user, boolean announce);
 
-    /** The session left the room, or closed while in it. */
+    /**
+     * The session left the room, or closed while in it. The user's departure, with his last session on any node, is
+     * announced if his arrival was; {@code announce} false keeps it quiet.
+     */
     void left(Namespace namespace, String room, String session, String user, boolean announce);
 
     /** Whether Redis has this node's lease and takes what it writes: only then should sessions be sent here. */

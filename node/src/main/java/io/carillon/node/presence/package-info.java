@@ -3,8 +3,8 @@
  * sessions of a dead node.
  *
  * <p>In: sessions of this node opening, closing, joining, leaving. Out: sets, hashes and the presence log in Redis;
- * announcements on room channels. Threads: calls are safe from any thread and never block; batches, beats and reaping
- * run on one scheduler thread; queries are blocking and for virtual threads.
+ * announcements on room channels. Threads: calls are safe from any thread and never block; everything remembered belongs
+ * to one thread, {@code presence-<boot>}, and stages complete on it; queries are blocking and for virtual threads.
  */
 @NullMarked
 package io.carillon.node.presence;
