@@ -16,11 +16,11 @@ final class Control {
     private static final Logger log = LoggerFactory.getLogger(Control.class);
     private static final JsonMapper JSON = JsonMapper.shared();
 
-    private final Dispatch dispatch;
+    private final Commands commands;
     private final Lane[] lanes;
 
-    Control(Dispatch dispatch, Lane[] lanes) {
-        this.dispatch = dispatch;
+    Control(Commands commands, Lane[] lanes) {
+        this.commands = commands;
         this.lanes = lanes;
     }
 
@@ -62,8 +62,8 @@ final class Control {
                 for (Session session : lane.members(channel)) {
                     switch (op) {
                         case "kick" -> session.socket().close(CloseCode.KICKED);
-                        case "join" -> dispatch.join(lane, session, room, null);
-                        case "leave" -> dispatch.moveOut(lane, session, room);
+                        case "join" -> commands.join(lane, session, room, null);
+                        case "leave" -> commands.moveOut(lane, session, room);
                         default -> {}
                     }
                 }

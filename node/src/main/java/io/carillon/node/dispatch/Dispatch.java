@@ -3,15 +3,11 @@ package io.carillon.node.dispatch;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
-import io.carillon.model.event.EventIds;
-import io.carillon.node.backplane.BackplaneException;
 import io.carillon.node.channel.Channel;
 import io.carillon.node.channel.ChannelListener;
 import io.carillon.node.channel.Channels;
-import io.carillon.node.dialect.Command;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.Notice;
-import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.identity.Principal;
 import io.carillon.node.presence.Presence;
 import io.carillon.node.session.CloseCode;
@@ -39,7 +35,6 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,17 +51,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final String node;
     private final Channels channels;
     private final Presence presence;
-    private final Publisher publisher;
-    private final Members members;
-    private final Renewal renewal;
     private final Map<String, Dialect> dialects;
     private final Map<String, Set<Dialect>> dialectsByNamespace;
     private final Map<String, Set<String>> ephemeralByNamespace;
-    private final DispatchSettings settings;
     private final DispatchMetrics metrics;
     private final InstantSource clock;
     private final Lane[] lanes;
     private final Map<EventExecutor, Lane> laneByLoop = new IdentityHashMap<>();
+    private final Commands commands;
     private final Control control;
     private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
 
@@ -104,10 +96,6 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.node = node;
         this.channels = channels;
         this.presence = presence;
-        this.publisher = publisher;
-        this.members = members;
-        this.renewal = renewal;
-        this.settings = settings;
         this.metrics = metrics;
         this.clock = clock;
         this.dialects = dialects.stream().collect(Collectors.toUnmodifiableMap(Dialect::name, d -> d));
@@ -125,7 +113,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
             laneByLoop.put(loops.get(i), lanes[i]);
         }
         metrics.outboxes(() -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum());
-        this.control = new Control(this, lanes);
+        this.commands = new Commands(this, channels, presence, publisher, members, renewal, settings, metrics, clock);
+        this.control = new Control(commands, lanes);
     }
 
     /** Starts the lanes' clocks and lets events in. */
@@ -187,7 +176,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 position -> arrived(lane, session, left, granted));
     }
 
-    private void attach(Lane lane, Session session, ChannelName name, Consumer<Position> then) {
+    /** The session wants the channel; {@code then} runs on its loop before the first event. */
+    void attach(Lane lane, Session session, ChannelName name, Consumer<Position> then) {
         channels.attach(
                 name,
                 lane.index(),
@@ -214,7 +204,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         if (text != null) session.outbox().first(Frames.text(allocator, text));
         session.outbox().release();
         lane.flushSoon(session);
-        for (String room : granted.getNow(Set.of())) join(lane, session, room, null);
+        for (String room : granted.getNow(Set.of())) commands.join(lane, session, room, null);
     }
 
     @Override
@@ -223,213 +213,29 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Endpoint endpoint = session.endpoint();
         session.closed();
         lane.exit(session);
-        Dialect dialect = dialect(endpoint);
-        detach(lane, dialect, session, session.userChannel());
-        detach(lane, dialect, session, ChannelName.broadcast(endpoint.namespace()));
+        detach(lane, session, session.userChannel());
+        detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
-            detach(lane, dialect, session, ChannelName.room(endpoint.namespace(), room));
+            detach(lane, session, ChannelName.room(endpoint.namespace(), room));
             presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
         }
         presence.closed(session.id());
     }
 
-    private void detach(Lane lane, Dialect dialect, Session session, ChannelName channel) {
+    /** The session no longer wants the channel. */
+    void detach(Lane lane, Session session, ChannelName channel) {
         // An attachment still under way detaches itself when it finds the session closed.
-        if (lane.remove(channel, dialect, session)) channels.detach(channel, lane.index());
+        if (lane.remove(channel, dialect(session.endpoint()), session)) channels.detach(channel, lane.index());
     }
 
     @Override
     public void received(Session session, byte[] text) {
         if (session.state() == Session.State.CLOSED) return;
-        Lane lane = lane(session);
-        Command command = dialect(session.endpoint()).decode(text);
-        if (!session.maysend(lane.now())) {
-            refuse(lane, session, command.ref(), "rate_limited", "too many messages; send fewer a second");
-            if (session.flooding(lane.now(), settings.refusals())) {
-                session.socket().close(CloseCode.TOO_MANY_MESSAGES);
-            }
-            return;
-        }
-        switch (command) {
-            case Command.Publish publish -> publish(lane, session, publish);
-            case Command.Join join -> askToJoin(lane, session, join);
-            case Command.Leave leave -> {
-                leave(lane, session, leave.room());
-                send(lane, session, new Notice.Left(leave.ref(), leave.room()));
-            }
-            case Command.Members ask -> members(lane, session, ask);
-            case Command.Ping ping -> send(lane, session, new Notice.Pong(ping.ref(), clock.millis()));
-            case Command.Refresh refresh -> refresh(lane, session, refresh);
-            case Command.Invalid invalid -> refuse(lane, session, invalid.ref(), invalid.code(), invalid.sentence());
-        }
+        commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
     }
 
-    private void publish(Lane lane, Session session, Command.Publish command) {
-        Endpoint endpoint = session.endpoint();
-        Event asked = command.event();
-        boolean ephemeral = endpoint.ephemeralTypes().contains(asked.type());
-        boolean durable = !ephemeral && !Boolean.FALSE.equals(asked.durable());
-        Principal principal = session.principal();
-        String id = asked.id() != null ? asked.id() : EventIds.next(clock.millis());
-        Event.Builder builder = asked.with().id(id).from(principal.user(), principal.name(), principal.kind());
-
-        String to = asked.to();
-        String room = asked.room();
-        ChannelName target;
-        if (to != null) {
-            target = ChannelName.user(endpoint.namespace(), to);
-        } else if (room != null) {
-            if (!session.rooms().contains(room)) {
-                refuse(lane, session, command.ref(), "not_in_room", "join the room before sending to it");
-                return;
-            }
-            target = ChannelName.room(endpoint.namespace(), room);
-        } else if (endpoint.clientBroadcast()) {
-            target = ChannelName.broadcast(endpoint.namespace());
-        } else {
-            refuse(
-                    lane,
-                    session,
-                    command.ref(),
-                    "not_allowed",
-                    "clients may not send to everyone here; name a user in \"to\" or a \"room\"");
-            return;
-        }
-        // The sending session has its answer; the user's other sessions get the event, from the target itself or by a
-        // copy on the user's own channel.
-        Event event = builder.exclude(session.id()).build();
-        ChannelName own = session.userChannel();
-        boolean copy = to != null && !ephemeral && !target.equals(own);
-        CompletionStage<Published> sent = publisher.publish(target, event, durable, null);
-        CompletionStage<@Nullable Published> self = copy
-                ? publisher.publish(own, event, durable, null).thenApply(p -> p)
-                : CompletableFuture.completedFuture(null);
-        sent.thenCombine(self, (published, echoed) -> {
-                    String ref = command.ref();
-                    if (ref == null) return null;
-                    return new Notice.Sent(
-                            ref, published.id(), published.position(), echoed == null ? null : echoed.position());
-                })
-                .whenComplete((answer, failure) -> lane.run(() -> {
-                    if (failure != null) unavailable(lane, session, command.ref(), failure);
-                    else if (answer != null) send(lane, session, answer);
-                }));
-    }
-
-    private void askToJoin(Lane lane, Session session, Command.Join command) {
-        String room = command.room();
-        if (!session.principal().mayJoin(room)) {
-            refuse(lane, session, command.ref(), "not_allowed", "the token does not name this private room");
-            return;
-        }
-        if (settings.rooms() > 0
-                && session.rooms().size() >= settings.rooms()
-                && !session.rooms().contains(room)) {
-            refuse(
-                    lane,
-                    session,
-                    command.ref(),
-                    "too_many_rooms",
-                    "a session may be in " + settings.rooms() + " rooms; leave one first");
-            return;
-        }
-        join(lane, session, room, command.ref());
-    }
-
-    /** Joins in the order presence, channel: whoever is told of the join can reach the session. */
-    void join(Lane lane, Session session, String room, @Nullable String ref) {
-        Endpoint endpoint = session.endpoint();
-        ChannelName name = ChannelName.room(endpoint.namespace(), room);
-        boolean fresh = session.join(room);
-        presence.joined(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents())
-                .whenComplete((count, failure) -> lane.run(() -> {
-                    if (session.state() == Session.State.CLOSED
-                            || !session.rooms().contains(room)) return;
-                    if (failure != null) {
-                        if (fresh) {
-                            session.leave(room);
-                            presence.left(
-                                    endpoint.namespace(),
-                                    room,
-                                    session.id(),
-                                    session.user(),
-                                    endpoint.presenceEvents());
-                        }
-                        unavailable(lane, session, ref, failure);
-                        return;
-                    }
-                    if (fresh) {
-                        attach(lane, session, name, at -> send(lane, session, new Notice.Joined(ref, room, count, at)));
-                    } else {
-                        // Already in: the answer still tells where the room stands, and balances its attachment.
-                        channels.attach(
-                                name,
-                                lane.index(),
-                                at -> lane.run(() -> {
-                                    channels.detach(name, lane.index());
-                                    send(lane, session, new Notice.Joined(ref, room, count, at));
-                                }));
-                    }
-                }));
-    }
-
-    void leave(Lane lane, Session session, String room) {
-        if (!session.leave(room)) return;
-        Endpoint endpoint = session.endpoint();
-        detach(lane, dialect(endpoint), session, ChannelName.room(endpoint.namespace(), room));
-        presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
-    }
-
-    /** Leaves the room by somebody else's wish: the client is told. */
-    void moveOut(Lane lane, Session session, String room) {
-        if (!session.rooms().contains(room)) return;
-        leave(lane, session, room);
-        send(lane, session, new Notice.Left(null, room));
-    }
-
-    private void members(Lane lane, Session session, Command.Members command) {
-        String room = command.room();
-        if (!session.rooms().contains(room)) {
-            refuse(lane, session, command.ref(), "not_in_room", "join the room before asking who is in it");
-            return;
-        }
-        members.first(ChannelName.room(session.endpoint().namespace(), room), 1000)
-                .whenComplete((page, failure) -> lane.run(() -> {
-                    if (page == null) unavailable(lane, session, command.ref(), failure);
-                    else {
-                        send(lane, session, new Notice.RoomMembers(command.ref(), room, page.count(), page.users()));
-                    }
-                }));
-    }
-
-    private void refresh(Lane lane, Session session, Command.Refresh command) {
-        renewal.renew(session.principal(), command.token())
-                .whenComplete((judged, failure) -> lane.run(() -> {
-                    if (session.state() == Session.State.CLOSED) return;
-                    if (judged == null) {
-                        unavailable(lane, session, command.ref(), failure);
-                    } else if (judged.isEmpty()) {
-                        session.socket().close(CloseCode.BAD_CREDENTIAL);
-                    } else {
-                        Principal principal = judged.get();
-                        session.principal(principal);
-                        send(lane, session, new Notice.Refreshed(command.ref(), principal.expiresAt() / 1000));
-                    }
-                }));
-    }
-
-    private void refuse(Lane lane, Session session, @Nullable String ref, String code, String sentence) {
-        metrics.refused(code);
-        send(lane, session, new Notice.Failure(ref, code, sentence));
-    }
-
-    private void unavailable(Lane lane, Session session, @Nullable String ref, @Nullable Throwable failure) {
-        Throwable cause = failure != null && failure.getCause() != null ? failure.getCause() : failure;
-        if (!(cause instanceof BackplaneException)) log.error("A command failed unexpectedly.", cause);
-        refuse(lane, session, ref, "unavailable", "the cluster cannot take this now; try again shortly");
-    }
-
-    private void send(Lane lane, Session session, Notice notice) {
+    /** Tells the session something; on its loop. */
+    void send(Lane lane, Session session, Notice notice) {
         if (session.state() == Session.State.CLOSED) return;
         byte[] text = dialect(session.endpoint()).encode(notice);
         if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
