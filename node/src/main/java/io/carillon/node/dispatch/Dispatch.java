@@ -112,7 +112,9 @@ public final class Dispatch implements SessionListener, ChannelListener {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
             laneByLoop.put(loops.get(i), lanes[i]);
         }
-        metrics.outboxes(() -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum());
+        metrics.lanes(
+                () -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum(),
+                () -> Arrays.stream(lanes).mapToLong(Lane::framesOut).sum());
         this.commands = new Commands(this, channels, presence, publisher, members, renewal, settings, metrics, clock);
         this.control = new Control(commands, lanes);
     }

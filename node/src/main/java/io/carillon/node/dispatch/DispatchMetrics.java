@@ -1,6 +1,7 @@
 package io.carillon.node.dispatch;
 
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
@@ -19,6 +20,7 @@ public final class DispatchMetrics {
     private final Timer ephemeral;
     private final Counter failed;
     private final Timer delivery;
+    private LongSupplier framesOut = () -> 0;
     private final Map<String, Counter> refused = new ConcurrentHashMap<>();
 
     public DispatchMetrics(MeterRegistry registry) {
@@ -49,8 +51,13 @@ public final class DispatchMetrics {
                 .register(registry);
     }
 
-    void outboxes(LongSupplier bytes) {
-        Gauge.builder("carillon.outbox.bytes", bytes::getAsLong)
+    void lanes(LongSupplier outboxBytes, LongSupplier framesOut) {
+        this.framesOut = framesOut;
+        FunctionCounter.builder("carillon.frames", this, metrics -> metrics.framesOut.getAsLong())
+                .tag("direction", "out")
+                .description("Frames handed to sessions")
+                .register(registry);
+        Gauge.builder("carillon.outbox.bytes", outboxBytes::getAsLong)
                 .description("Bytes waiting in outboxes and sockets")
                 .strongReference(true)
                 .register(registry);

@@ -44,8 +44,11 @@ final class Lane {
     private final List<Session> sessions = new ArrayList<>();
     private List<Session> unflushed = new ArrayList<>();
 
-    /** As of the last look; for the metric. */
+    private long sent;
+
+    // Written by the loop, read by the metrics.
     private volatile long outboxBytes;
+    private volatile long framesOut;
 
     /**
      * @param limit bytes of frames that may wait here
@@ -68,6 +71,11 @@ final class Lane {
     /** Milliseconds of the loop's own clock. */
     long now() {
         return System.nanoTime() / 1_000_000;
+    }
+
+    /** Frames handed to sessions of this loop, ever. */
+    long framesOut() {
+        return framesOut;
     }
 
     /** Bytes that wait in the outboxes and sockets of this loop, as of the last look. */
@@ -119,6 +127,7 @@ final class Lane {
     private void flush() {
         List<Session> due = unflushed;
         if (due.isEmpty()) return;
+        framesOut = sent;
         // A flush may fail and close its session, which may write to others: they go into a fresh list.
         unflushed = new ArrayList<>();
         for (Session session : due) session.socket().flush();
@@ -180,6 +189,7 @@ final class Lane {
             slow(session);
             return;
         }
+        sent += count;
         unflushed.add(session);
     }
 
