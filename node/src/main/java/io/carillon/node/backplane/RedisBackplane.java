@@ -47,7 +47,8 @@ import org.slf4j.LoggerFactory;
  * <p>The link is up once a probe, published on the node's own topic each second through a command connection, has come
  * back through the subscriptions: TCP alive is not delivery. When none came for three seconds, the connections are
  * closed and made anew. Channels are subscribed only after that, so whoever is told
- * {@link BackplaneListener#subscribed} finds the link up.
+ * {@link BackplaneListener#subscribed} finds the link up. While only the subscribing connection is made again, commands
+ * are still taken; while Redis is away, each fails at once.
  *
  * <p>Threads: calls are safe from any thread. The listener is called on the event loop of the subscribing connection;
  * one daemon thread connects, sends subscriptions and probes.
@@ -318,6 +319,16 @@ public final class RedisBackplane implements Backplane {
 
     private void probe() {
         if (stopped) return;
+        try {
+            probeAll();
+        } catch (RuntimeException e) {
+            log.error(
+                    "The probe of the link to Redis failed; it is tried again in a second.",
+                    e); // else it ends for good
+        }
+    }
+
+    private void probeAll() {
         long now = System.nanoTime();
         Subscriber to = link.introduced();
         if (to != null && now - heard > SILENCE_NANOS) to.drop("the node's own probe does not come back");

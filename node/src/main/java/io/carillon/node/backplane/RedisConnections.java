@@ -243,9 +243,7 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
                         log.error("This Redis cannot be used. reason={}", e.getMessage());
                         throw e;
                     }
-                    log.info(
-                            "This Redis takes no functions; services publish by stream or script. reason={}",
-                            e.getMessage());
+                    log.info("This Redis takes no functions; services publish through a stream or the script.");
                     return null;
                 });
     }

@@ -1,6 +1,7 @@
 package io.carillon.node.backplane;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.redis.Keys;
@@ -169,12 +170,12 @@ class RedisBackplaneIT extends BackplaneContract {
         runner.start();
         Poll.until("it is connected", SOON, runner::allOpen);
         String key = "carillon:" + fresh("t") + ":lease";
-        List<Object> reply = get(runner.run(Script.NODE, key, List.of("join", "n.0", "10000", "{}")));
+        List<Object> reply = get(runner.run(Script.NODE, key, List.of("join", "n.0", "10000", "{}", "")));
         assertThat(reply.getFirst()).isEqualTo(1L);
         assertThat(failure(runner.run(Script.NODE, key, List.of("dance", "n.0"))))
                 .isInstanceOf(BackplaneException.class)
                 .hasMessageContaining("CARILLONOP");
-        redis.commands().del(key, key.replace("lease", "info"), key.replace("lease", "leader"));
+        redis.commands().del(key, key.replace("lease", "info"));
     }
 
     @Test
@@ -220,5 +221,17 @@ class RedisBackplaneIT extends BackplaneContract {
         assertThat(reply.get(3)).isEqualTo(1L);
         await(recorder, channel, 1);
         assertThat(types(recorder, channel)).containsExactly("order_status");
+        for (String[] arguments : new String[][] {
+            {"{\"type\":\"a b\"}", "o-2"}, {"{broken", "o-2", "trusted", "1"}, {"{\"type\":\"t\"}", "o 2"}
+        }) {
+            assertThatThrownBy(() -> redis.commands()
+                            .fcall(
+                                    "carillon_publish",
+                                    io.lettuce.core.ScriptOutputType.MULTI,
+                                    new String[] {Keys.DEFAULT.channel(channel)},
+                                    arguments))
+                    .hasMessageStartingWith("CARILLON");
+        }
+        assertThat(get(node.read(channel, null, 1)).top().offset()).isEqualTo(1);
     }
 }

@@ -148,6 +148,9 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
                     .redirectErrorStream(true)
                     .redirectOutput(directory.resolve("redis.log").toFile())
                     .start();
+            // Also when the tests are interrupted, nothing is left running.
+            Process started = process;
+            Runtime.getRuntime().addShutdownHook(new Thread(started::destroyForcibly));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -70,6 +70,9 @@ public enum Script {
     public static String functions(Mode mode) {
         return "#!lua name=carillon\nlocal function append(KEYS, ARGV)\n" + PUBLISH.source(mode) + "end\n"
                 + "redis.register_function('carillon_publish', function(keys, args)\n"
+                + "  for i = 3, #args, 2 do\n"
+                + "    if args[i] == 'trusted' then return redis.error_reply('CARILLONOPTION unknown option') end\n"
+                + "  end\n"
                 + "  local reply = append(keys, args)\n"
                 + "  if reply.err then return reply end\n"
                 + "  return {reply[1], reply[2], reply[4], reply[5]}\n"

@@ -6,7 +6,7 @@
 -- ARGV[2]  its id, [A-Za-z0-9._:@~+=-]{1,128}; '' to take the event's own "id", or else <epoch>-<offset>
 -- ARGV[3..] option pairs:
 --   max <events kept>  ttl <seconds the history outlives the last publish>  meta <seconds the meta does>
---   trusted 1          a node has validated the event; without it the event is decoded and checked here
+--   trusted 1          a node has validated the event, its id and its channel; without it all are checked here
 -- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers}
 --
 -- Stamps replace the opening brace: {"channel":"user:u1","offset":17,"epoch":"e","timestamp":1760000000123,"id":"i",
@@ -15,7 +15,7 @@
 local PUBLISH = '@PUB@'
 local MAX_EVENT = 540672 -- content of 512 KiB, and 16 KiB for the other fields
 local channel, event, id = KEYS[1], ARGV[1] or '', ARGV[2] or ''
-local kind, name = string.match(channel, '^[a-z0-9%-]+:[a-z0-9%-]+:(%l+):{([%w%._:@~+=%-]+)}$')
+local kind, name = string.match(channel, '^[^:]+:[^:]+:(%l+):{(.+)}$')
 if not kind or #name > 128 or (kind ~= 'user' and kind ~= 'room' and kind ~= 'broadcast') then
   return redis.error_reply('CARILLONCHANNEL expected <prefix>:<namespace>:user|room|broadcast:{<id>}')
 end
@@ -27,11 +27,17 @@ for i = 3, #ARGV, 2 do
   options[key] = math.floor(value)
 end
 if options.meta < options.ttl then options.meta = options.ttl end
-local brace = string.find(event, '{', 1, true)
-if not brace or string.find(string.sub(event, 1, brace - 1), '%S') then
-  return redis.error_reply('CARILLONEVENT the event is not a JSON object')
+local brace = 1
+if string.byte(event) ~= 123 then -- {
+  brace = string.find(event, '{', 1, true)
+  if not brace or string.find(string.sub(event, 1, brace - 1), '%S') then
+    return redis.error_reply('CARILLONEVENT the event is not a JSON object')
+  end
 end
-if options.trusted ~= 1 then
+if options.trusted ~= 1 then -- what a node sends has been through all of this there
+  if not string.find(channel, '^[a-z0-9%-]+:[a-z0-9%-]+:%l+:{[%w%._:@~+=%-]+}$') then
+    return redis.error_reply('CARILLONCHANNEL expected <prefix>:<namespace>:user|room|broadcast:{<id>}')
+  end
   if #event > MAX_EVENT then return redis.error_reply('CARILLONSIZE the event is too large') end
   local fine, decoded = pcall(cjson.decode, event)
   if not fine or type(decoded) ~= 'table' then return redis.error_reply('CARILLONEVENT the event is not valid JSON') end
@@ -59,9 +65,9 @@ if options.trusted ~= 1 then
   end
   if deep(decoded, 33) then return bad('the content is nested deeper than 32') end
   if id == '' and given('id') then id = decoded.id end
-end
-if #id > 128 or string.find(id, '[^%w%._:@~+=%-]') then
-  return redis.error_reply('CARILLONID an id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ ~ + = -')
+  if #id > 128 or string.find(id, '[^%w%._:@~+=%-]') then
+    return redis.error_reply('CARILLONID an id is 1 to 128 characters of A-Z a-z 0-9 . _ : @ ~ + = -')
+  end
 end
 
 local history, ids = channel .. ':history', channel .. ':ids'
@@ -85,19 +91,18 @@ if fresh then
   epoch = string.format('%x', tonumber(time[1] .. string.format('%06d', tonumber(time[2])))) .. '.' .. string.sub(primary, 1, 4)
 end
 if now < last then now = last end -- time never goes back within a channel
-local function save()
-  redis.call('SET', channel, table.concat({epoch, string.format('%.0f', offset), string.format('%.0f', last), primary,
-    previous, string.format('%.0f', ended)}, ' '), 'EX', options.meta)
-end
 if id ~= '' then
   local known = redis.call('ZSCORE', ids, id)
   if known then
-    if fresh then save() end
+    if fresh then
+      redis.call('SET', channel, epoch .. ' ' .. offset .. ' ' .. last .. ' ' .. primary .. ' ' .. previous .. ' ' .. ended,
+        'EX', options.meta)
+    end
     return {tonumber(known), epoch, last, 1, 0}
   end
 end
 offset, last = offset + 1, now
-local place = string.format('%.0f', offset)
+local place, stamp = string.format('%.0f', offset), string.format('%.0f', now)
 local named = id ~= ''
 if not named then id = epoch .. '-' .. place end
 local label = kind
@@ -106,10 +111,11 @@ local own = '{"id":"' .. id .. '",' -- an event that starts with its id does not
 local from = brace + 1
 if string.sub(event, 1, #own) == own then from = #own + 1 end
 local message = '{"channel":"' .. label .. '","offset":' .. place .. ',"epoch":"' .. epoch .. '","timestamp":'
-  .. string.format('%.0f', now) .. ',"id":"' .. id .. '",' .. string.sub(event, from)
+  .. stamp .. ',"id":"' .. id .. '",' .. string.sub(event, from)
 if redis.call('RPUSH', history, message) > options.max then redis.call('LTRIM', history, -options.max, -1) end
 redis.call('EXPIRE', history, options.ttl)
-save()
+redis.call('SET', channel, epoch .. ' ' .. place .. ' ' .. stamp .. ' ' .. primary .. ' ' .. previous .. ' ' .. ended,
+  'EX', options.meta)
 if named then
   redis.call('ZADD', ids, place, id)
   if offset % 16 == 0 then redis.call('ZREMRANGEBYSCORE', ids, '-inf', offset - options.max) end
