@@ -100,7 +100,7 @@ public class LaneBenchmark {
     public void sweep() {
         ByteBuf frame = Frames.text(ByteBufAllocator.DEFAULT, text);
         for (int i = 0; i < events; i++) {
-            lane.deliver(new Delivery(CHANNEL, dialect, frame.retainedDuplicate(), null, null, null));
+            lane.deliver(new Delivery(CHANNEL, dialect, frame.retainedDuplicate(), null, null, null, null));
         }
         frame.release();
         channel.runPendingTasks();

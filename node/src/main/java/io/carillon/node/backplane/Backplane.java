@@ -64,6 +64,13 @@ public interface Backplane {
         return read(channel, after, limit);
     }
 
+    /**
+     * Reads what is kept of a channel.
+     *
+     * @param after offset of the event before the first; 0 for the start of what is kept
+     */
+    CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit);
+
     /** Sends a control message to a node, {@link BackplaneListener#control} there. */
     CompletionStage<Long> publishToNode(String boot, byte[] message);
 

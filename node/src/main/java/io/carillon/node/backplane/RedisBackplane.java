@@ -194,23 +194,37 @@ public final class RedisBackplane implements Backplane {
 
     @Override
     public CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit) {
-        return read(channel, after, limit, ZERO);
+        return read(channel, epochOf(after), offsetOf(after), limit, ZERO);
     }
 
     @Override
     public CompletionStage<HistoryRead> readHeld(ChannelName channel, @Nullable Position after, int limit) {
-        return read(channel, after, limit, ONE);
+        return read(channel, epochOf(after), offsetOf(after), limit, ONE);
     }
 
-    private CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit, byte[] across) {
+    @Override
+    public CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit) {
+        return read(channel, "*", after, limit, ZERO);
+    }
+
+    private static String epochOf(@Nullable Position position) {
+        return position == null ? "" : position.epoch();
+    }
+
+    private static long offsetOf(@Nullable Position position) {
+        return position == null ? 0 : position.offset();
+    }
+
+    private CompletionStage<HistoryRead> read(
+            ChannelName channel, String epoch, long offset, int limit, byte[] across) {
         return connections
                 .history()
                 .script(
                         Script.READ,
                         RedisBackplane::history,
                         bytes(keys.channel(channel)),
-                        after == null ? new byte[0] : bytes(after.epoch()),
-                        after == null ? ZERO : bytes(Long.toString(after.offset())),
+                        bytes(epoch),
+                        bytes(Long.toString(offset)),
                         bytes(Integer.toString(limit)),
                         across);
     }

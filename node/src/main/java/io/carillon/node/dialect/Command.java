@@ -1,6 +1,8 @@
 package io.carillon.node.dialect;
 
+import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What a client asks for, whatever the dialect. {@code ref} is the client's own mark for the answer; null when it wants none. */
@@ -30,6 +32,26 @@ public sealed interface Command {
             return "Refresh[…]";
         }
     }
+
+    /**
+     * What was missed of these channels since the positions.
+     *
+     * @param channels by label, as {@code user:u1}
+     */
+    record Resume(Map<String, Position> channels, @Nullable String ref) implements Command {}
+
+    /**
+     * Events kept of a channel.
+     *
+     * @param channel its label
+     * @param after offset of the event before the first; null for the start of what is kept
+     * @param limit most events
+     */
+    record History(
+            String channel,
+            @Nullable Long after,
+            int limit,
+            @Nullable String ref) implements Command {}
 
     /** Nothing that can be done: an error goes back. */
     record Invalid(String code, String sentence, @Nullable String ref) implements Command {}

@@ -1,6 +1,7 @@
 package io.carillon.node.dialect;
 
 import io.carillon.model.channel.Position;
+import io.carillon.model.event.Event;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,27 @@ public sealed interface Notice {
     record Left(@Nullable String ref, String room) implements Notice {}
 
     record RoomMembers(@Nullable String ref, String room, long count, List<String> users) implements Notice {}
+
+    /** What came of a resume, by label of the channel. */
+    record Resumed(@Nullable String ref, Map<String, Outcome> channels) implements Notice {
+        /**
+         * @param recovered whether everything missed was sent before this
+         * @param position where to go on from; null when the channel is not the session's to have
+         * @param code why it was refused; null otherwise
+         */
+        public record Outcome(
+                boolean recovered,
+                @Nullable Position position,
+                @Nullable String code) {}
+    }
+
+    /**
+     * Events kept of a channel, in order.
+     *
+     * @param events as this dialect shows them
+     * @param position the channel's last
+     */
+    record HistoryPage(@Nullable String ref, String channel, List<Event> events, Position position) implements Notice {}
 
     record Pong(@Nullable String ref, long timestamp) implements Notice {}
 

@@ -1,12 +1,15 @@
 package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
 import io.carillon.model.event.EventIds;
+import io.carillon.node.backplane.Backplane;
 import io.carillon.node.backplane.BackplaneException;
 import io.carillon.node.channel.Channels;
 import io.carillon.node.dialect.Command;
 import io.carillon.node.dialect.Notice;
+import io.carillon.node.dialect.Notice.Resumed.Outcome;
 import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.identity.Principal;
 import io.carillon.node.presence.Presence;
@@ -14,6 +17,9 @@ import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
 import java.time.InstantSource;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +37,8 @@ final class Commands {
     private final Channels channels;
     private final Presence presence;
     private final Publisher publisher;
+    private final Backplane backplane;
+    private final Recovery recovery;
     private final Dispatch.Members members;
     private final Dispatch.Renewal renewal;
     private final DispatchSettings settings;
@@ -42,6 +50,7 @@ final class Commands {
             Channels channels,
             Presence presence,
             Publisher publisher,
+            Backplane backplane,
             Dispatch.Members members,
             Dispatch.Renewal renewal,
             DispatchSettings settings,
@@ -51,6 +60,8 @@ final class Commands {
         this.channels = channels;
         this.presence = presence;
         this.publisher = publisher;
+        this.backplane = backplane;
+        this.recovery = new Recovery(backplane);
         this.members = members;
         this.renewal = renewal;
         this.settings = settings;
@@ -77,6 +88,8 @@ final class Commands {
             case Command.Members ask -> members(lane, session, ask);
             case Command.Ping ping -> dispatch.send(lane, session, new Notice.Pong(ping.ref(), clock.millis()));
             case Command.Refresh refresh -> refresh(lane, session, refresh);
+            case Command.Resume resume -> resume(lane, session, resume);
+            case Command.History history -> history(lane, session, history);
             case Command.Invalid invalid -> refuse(lane, session, invalid.ref(), invalid.code(), invalid.sentence());
         }
     }
@@ -206,6 +219,152 @@ final class Commands {
         if (!session.rooms().contains(room)) return;
         leave(lane, session, room);
         dispatch.send(lane, session, new Notice.Left(null, room));
+    }
+
+    // ---- what was missed
+
+    private void resume(Lane lane, Session session, Command.Resume command) {
+        if (session.state() == Session.State.OPENING) {
+            session.whenOpen(() -> resume(lane, session, command));
+            return;
+        }
+        Map<String, Outcome> outcomes = new LinkedHashMap<>();
+        command.channels().keySet().forEach(label -> outcomes.put(label, new Outcome(false, null, "bad_id")));
+        var left = new int[] {outcomes.size()};
+        command.channels()
+                .forEach((label, after) -> resumed(lane, session, label, after)
+                        .whenComplete((outcome, failure) -> lane.run(() -> {
+                            outcomes.put(label, outcome != null ? outcome : new Outcome(false, null, "unavailable"));
+                            if (--left[0] == 0)
+                                dispatch.send(lane, session, new Notice.Resumed(command.ref(), outcomes));
+                        })));
+    }
+
+    private CompletionStage<Outcome> resumed(Lane lane, Session session, String label, Position after) {
+        ChannelName name = ChannelName.parse(session.endpoint().namespace(), label);
+        if (name == null) return CompletableFuture.completedFuture(new Outcome(false, null, "bad_id"));
+        boolean mine = switch (name.kind()) {
+            case USER -> name.equals(session.userChannel());
+            case BROADCAST -> true;
+            case ROOM -> session.rooms().contains(name.id()) || mayEnter(session, name.id());
+        };
+        if (!mine) return CompletableFuture.completedFuture(new Outcome(false, null, "not_allowed"));
+        if (name.kind() != ChannelName.Kind.ROOM || !session.join(name.id())) {
+            return recover(lane, session, name, after, session.start(name));
+        }
+        Endpoint endpoint = session.endpoint();
+        var done = new CompletableFuture<Outcome>();
+        presence.joined(endpoint.namespace(), name.id(), session.id(), session.user(), endpoint.presenceEvents())
+                .whenComplete((count, failure) -> lane.run(() -> {
+                    if (failure != null) {
+                        leave(lane, session, name.id());
+                        done.completeExceptionally(failure);
+                        return;
+                    }
+                    dispatch.attach(
+                            lane,
+                            session,
+                            name,
+                            at -> recover(lane, session, name, after, at).whenComplete((outcome, late) -> {
+                                if (outcome != null) done.complete(outcome);
+                                else
+                                    done.completeExceptionally(
+                                            late == null ? new BackplaneException("no answer") : late);
+                            }));
+                }));
+        return done;
+    }
+
+    private boolean mayEnter(Session session, String room) {
+        boolean space = settings.rooms() == 0 || session.rooms().size() < settings.rooms();
+        return space && session.principal().mayJoin(room);
+    }
+
+    /**
+     * Sends what lies between the client's position and the start of what reaches it by itself; what comes meanwhile
+     * waits behind it.
+     */
+    private CompletionStage<Outcome> recover(
+            Lane lane, Session session, ChannelName name, Position after, @Nullable Position start) {
+        LaneChannel place = dispatch.place(lane, session, name);
+        if (start == null || place == null || !lane.hold(place, session)) {
+            // It has been receiving for long, or resumes twice at once: nothing can be put before what it has.
+            return backplane.read(name, null, 1).thenApply(answer -> new Outcome(false, answer.top(), null));
+        }
+        if (after.equals(start)) {
+            place.release(session, start, frame -> lane.send(session, frame, 1));
+            lane.flushSoon(session);
+            return CompletableFuture.completedFuture(new Outcome(true, start, null));
+        }
+        var done = new CompletableFuture<Outcome>();
+        recovery.since(name, after, start)
+                .whenComplete((missed, failure) -> lane.run(() -> {
+                    if (session.state() == Session.State.CLOSED) return;
+                    boolean proven = missed != null && missed.proven() && placed(missed, start);
+                    if (proven) {
+                        for (Event event : missed.events()) {
+                            if (isFor(session, event) && before(event, start)) dispatch.send(lane, session, event);
+                        }
+                    }
+                    place.release(session, start, frame -> lane.send(session, frame, 1));
+                    lane.flushSoon(session);
+                    if (missed == null)
+                        done.completeExceptionally(failure == null ? new BackplaneException("no answer") : failure);
+                    else done.complete(new Outcome(proven, start, null));
+                }));
+        return done;
+    }
+
+    /** Whether the events lead up to the start, so that nothing is missing between them and what follows it. */
+    private static boolean placed(Recovery.Missed missed, Position start) {
+        return start.offset() == 0
+                || missed.reached().epoch().equals(start.epoch())
+                        && missed.reached().offset() >= start.offset();
+    }
+
+    private static boolean before(Event event, Position start) {
+        Position at = event.position();
+        return at != null && at.offset() <= start.offset();
+    }
+
+    private static boolean isFor(Session session, Event event) {
+        if (event.session() != null && !event.session().equals(session.id())) return false;
+        return event.exclude() == null || !event.exclude().equals(session.id());
+    }
+
+    private void history(Lane lane, Session session, Command.History command) {
+        ChannelName name = ChannelName.parse(session.endpoint().namespace(), command.channel());
+        boolean mine = name != null
+                && switch (name.kind()) {
+                    case USER -> name.equals(session.userChannel());
+                    case BROADCAST -> true;
+                    case ROOM -> session.rooms().contains(name.id());
+                };
+        if (name == null || !mine) {
+            refuse(
+                    lane,
+                    session,
+                    command.ref(),
+                    name != null && name.kind() == ChannelName.Kind.ROOM ? "not_in_room" : "not_allowed",
+                    "only the broadcast, the user's own channel and joined rooms have a history to see");
+            return;
+        }
+        Long after = command.after();
+        backplane
+                .history(name, after == null ? 0 : after, command.limit())
+                .whenComplete((answer, failure) -> lane.run(() -> {
+                    if (answer == null) {
+                        unavailable(lane, session, command.ref(), failure);
+                        return;
+                    }
+                    List<Event> events = Recovery.read(answer).stream()
+                            .filter(event -> isFor(session, event))
+                            .toList();
+                    dispatch.send(
+                            lane,
+                            session,
+                            new Notice.HistoryPage(command.ref(), command.channel(), events, answer.top()));
+                }));
     }
 
     private void members(Lane lane, Session session, Command.Members command) {

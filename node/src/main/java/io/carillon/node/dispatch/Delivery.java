@@ -1,6 +1,7 @@
 package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.session.Session;
 import io.netty.buffer.ByteBuf;
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * One event on its way to the sessions of one event loop, encoded for one dialect.
  *
  * @param frame shared by every receiver; the delivery holds one reference
+ * @param position its place in the channel's history; null when it has none
  * @param only the one session that gets it; null for all
  * @param exclude the session that must not get it; null for none
  * @param notUser the user none of whose sessions gets it; null for none
@@ -18,6 +20,7 @@ record Delivery(
         ChannelName channel,
         Dialect dialect,
         ByteBuf frame,
+        @Nullable Position position,
         @Nullable String only,
         @Nullable String exclude,
         @Nullable String notUser) {

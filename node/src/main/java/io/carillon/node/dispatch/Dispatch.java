@@ -3,6 +3,7 @@ package io.carillon.node.dispatch;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
+import io.carillon.node.backplane.Backplane;
 import io.carillon.node.channel.Channel;
 import io.carillon.node.channel.ChannelListener;
 import io.carillon.node.channel.Channels;
@@ -35,6 +36,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,6 +49,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class Dispatch implements SessionListener, ChannelListener {
     private static final Logger log = LoggerFactory.getLogger(Dispatch.class);
+
+    /** How long a session may take to resume after it connected. */
+    private static final Duration STARTS_KEPT = Duration.ofSeconds(60);
 
     private final String node;
     private final Channels channels;
@@ -86,6 +91,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             Channels channels,
             Presence presence,
             Publisher publisher,
+            Backplane backplane,
             Members members,
             Renewal renewal,
             List<Dialect> dialects,
@@ -115,7 +121,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
         metrics.lanes(
                 () -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum(),
                 () -> Arrays.stream(lanes).mapToLong(Lane::framesOut).sum());
-        this.commands = new Commands(this, channels, presence, publisher, members, renewal, settings, metrics, clock);
+        this.commands = new Commands(
+                this, channels, presence, publisher, backplane, members, renewal, settings, metrics, clock);
         this.control = new Control(commands, lanes);
     }
 
@@ -192,8 +199,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                     }
                     session.attached(name, position);
                     // The answer first, then the events that follow it.
-                    then.accept(position);
                     lane.add(name, dialect(session.endpoint()), session);
+                    then.accept(position);
                 }));
     }
 
@@ -206,6 +213,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         if (text != null) session.outbox().first(Frames.text(allocator, text));
         session.outbox().release();
         lane.flushSoon(session);
+        session.takeWhenOpen().forEach(Runnable::run);
         for (String room : granted.getNow(Set.of())) commands.join(lane, session, room, null);
     }
 
@@ -224,6 +232,12 @@ public final class Dispatch implements SessionListener, ChannelListener {
         presence.closed(session.id());
     }
 
+    /** The session's place on the channel; null when it is not attached. */
+    @Nullable
+    LaneChannel place(Lane lane, Session session, ChannelName channel) {
+        return lane.find(channel, dialect(session.endpoint()));
+    }
+
     /** The session no longer wants the channel. */
     void detach(Lane lane, Session session, ChannelName channel) {
         // An attachment still under way detaches itself when it finds the session closed.
@@ -234,6 +248,12 @@ public final class Dispatch implements SessionListener, ChannelListener {
     public void received(Session session, byte[] text) {
         if (session.state() == Session.State.CLOSED) return;
         commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
+    }
+
+    /** Sends the session an event by itself; on its loop. */
+    void send(Lane lane, Session session, Event event) {
+        byte[] text = dialect(session.endpoint()).encode(event);
+        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
     }
 
     /** Tells the session something; on its loop. */
@@ -251,6 +271,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         for (int i = here.size() - 1; i >= 0; i--) {
             if (i >= here.size()) continue;
             Session session = here.get(i);
+            if (now - session.since() > STARTS_KEPT.toMillis()) session.forgetStarts();
             long left = session.principal().expiresAt() - now;
             if (left <= 0) {
                 session.socket().close(CloseCode.TOKEN_EXPIRED);
@@ -313,7 +334,13 @@ public final class Dispatch implements SessionListener, ChannelListener {
             for (Lane lane : lanes) {
                 if (channel.wantedBy(lane.index())) {
                     lane.deliver(new Delivery(
-                            name, dialect, frame.retainedDuplicate(), event.session(), event.exclude(), notUser));
+                            name,
+                            dialect,
+                            frame.retainedDuplicate(),
+                            event.position(),
+                            event.session(),
+                            event.exclude(),
+                            notUser));
                 }
             }
             frame.release();

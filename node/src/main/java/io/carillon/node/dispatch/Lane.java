@@ -29,6 +29,9 @@ import org.slf4j.LoggerFactory;
 final class Lane {
     private static final Logger log = LoggerFactory.getLogger(Lane.class);
 
+    /** Frames that may wait while a session is sent what it missed. */
+    private static final int MAX_HELD = 1000;
+
     private final int index;
     private final EventExecutor loop;
     private final DispatchMetrics metrics;
@@ -144,15 +147,12 @@ final class Lane {
             delivery.frame().release();
             return;
         }
+        channel.keep(delivery, MAX_HELD, this::slow);
         if (delivery.toAll()) {
             if (channel.collect(delivery.frame())) collecting.add(channel);
             return;
         }
-        // What came before it leaves before it.
-        if (channel.collected() > 0) {
-            send(channel);
-            collecting.remove(channel);
-        }
+        settle(channel);
         try {
             int receivers = 0;
             for (Session session : List.copyOf(channel.members())) {
@@ -164,6 +164,14 @@ final class Lane {
             metrics.delivered(receivers);
         } finally {
             delivery.frame().release();
+        }
+    }
+
+    /** What came for the channel's members so far leaves before anything else, and to these members alone. */
+    private void settle(LaneChannel channel) {
+        if (channel.collected() > 0) {
+            send(channel);
+            collecting.remove(channel);
         }
     }
 
@@ -224,9 +232,9 @@ final class Lane {
     List<Session> members(ChannelName name) {
         List<LaneChannel> here = channels.get(name);
         if (here == null) return List.of();
-        if (here.size() == 1) return List.copyOf(here.getFirst().members());
+        if (here.size() == 1) return here.getFirst().everybody();
         List<Session> all = new ArrayList<>();
-        for (LaneChannel channel : here) all.addAll(channel.members());
+        for (LaneChannel channel : here) all.addAll(channel.everybody());
         return all;
     }
 
@@ -236,14 +244,21 @@ final class Lane {
             channel = new LaneChannel(name, dialect);
             channels.computeIfAbsent(name, n -> new ArrayList<>(1)).add(channel);
         }
+        settle(channel);
         channel.add(session);
+    }
+
+    /** From now on what comes for the session on this channel waits; false when it is not on it, or waits already. */
+    boolean hold(LaneChannel channel, Session session) {
+        settle(channel);
+        return channel.hold(session);
     }
 
     /** Takes the session off the channel; whether it was on it. */
     boolean remove(ChannelName name, Dialect dialect, Session session) {
         LaneChannel channel = find(name, dialect);
         if (channel == null || !channel.remove(session)) return false;
-        if (channel.members().isEmpty() && channel.collected() == 0) {
+        if (channel.idle()) {
             List<LaneChannel> here = channels.get(name);
             if (here != null) {
                 here.remove(channel);

@@ -3,7 +3,9 @@ package io.carillon.node.session;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.node.identity.Principal;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -29,7 +31,10 @@ public final class Session {
     /** Rooms it is in (true) or joining (false). */
     private @Nullable Map<String, Boolean> rooms;
 
-    private @Nullable Map<String, Position> welcome = new HashMap<>(4);
+    /** Where its channels stood when their events began to reach it; forgotten after a while. */
+    private @Nullable Map<String, Position> starts = new HashMap<>(4);
+
+    private @Nullable List<Runnable> whenOpen;
 
     // The token bucket of its messages, and how many were refused lately.
     private float tokens;
@@ -107,18 +112,42 @@ public final class Session {
         return state;
     }
 
-    /** Notes a position for the welcome. */
+    /** The channel's events reach it from the position on. */
     public void attached(ChannelName channel, Position position) {
-        Map<String, Position> positions = welcome;
+        Map<String, Position> positions = starts;
         if (positions != null) positions.put(channel.label(), position);
     }
 
-    /** Everything is attached: the positions to welcome the client with, once. */
+    /** Where the channel's events began to reach it; null when that is forgotten. */
+    public @Nullable Position start(ChannelName channel) {
+        Map<String, Position> positions = starts;
+        return positions == null ? null : positions.get(channel.label());
+    }
+
+    /** Where its channels started is of no more use: clients resume right after they connect. */
+    public void forgetStarts() {
+        starts = null;
+    }
+
+    /** Everything is attached: the positions to welcome the client with. */
     public Map<String, Position> open() {
         state = State.OPEN;
-        Map<String, Position> positions = welcome;
-        welcome = null;
-        return positions == null ? Map.of() : positions;
+        Map<String, Position> positions = starts;
+        return positions == null ? Map.of() : Map.copyOf(positions);
+    }
+
+    /** Runs the task once the session is open. */
+    public void whenOpen(Runnable task) {
+        List<Runnable> tasks = whenOpen;
+        if (tasks == null) whenOpen = tasks = new ArrayList<>(1);
+        tasks.add(task);
+    }
+
+    /** What was to be run once it is open. */
+    public List<Runnable> takeWhenOpen() {
+        List<Runnable> tasks = whenOpen;
+        whenOpen = null;
+        return tasks == null ? List.of() : tasks;
     }
 
     /** The connection is gone or going: what waits is dropped. */

@@ -145,6 +145,16 @@ public final class InMemoryBackplane implements Backplane {
     }
 
     @Override
+    public CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit) {
+        synchronized (hub) {
+            History history = hub.histories.get(channel);
+            if (history == null) return read(channel, null, limit);
+            long from = Math.min(history.top, Math.max(after, history.top - history.events.size()));
+            return read(channel, new Position(history.epoch, from), limit);
+        }
+    }
+
+    @Override
     public CompletionStage<Long> publishToNode(String to, byte[] message) {
         synchronized (hub) {
             if (!linked) return down();

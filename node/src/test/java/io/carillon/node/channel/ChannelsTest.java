@@ -335,6 +335,11 @@ class ChannelsTest {
         }
 
         @Override
+        public CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit) {
+            throw new UnsupportedOperationException("channels do not ask for it");
+        }
+
+        @Override
         public void start(BackplaneListener listener) {}
 
         @Override

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Namespace;
+import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.identity.Principal;
@@ -86,7 +87,7 @@ class LaneTest {
     }
 
     private void deliver(ChannelName channel, String text, String only, String exclude, String notUser) {
-        lane.deliver(new Delivery(channel, dialect, frame(text), only, exclude, notUser));
+        lane.deliver(new Delivery(channel, dialect, frame(text), null, only, exclude, notUser));
     }
 
     private List<String> written(int socket) {
@@ -163,9 +164,60 @@ class LaneTest {
     }
 
     @Test
+    void whoComesToAChannelGetsNothingFromBefore() {
+        session("a", "u1", 1000, CHANNEL);
+        Session late = session("b", "u2", 1000);
+        var go = new CountDownLatch(1);
+        loop.execute(() -> await(go));
+        deliver(CHANNEL, "1", null, null, null);
+        lane.run(() -> lane.add(CHANNEL, dialect, late));
+        deliver(CHANNEL, "2", null, null, null);
+        go.countDown();
+        onLoop(() -> {});
+        assertThat(String.join("", written(0))).isEqualTo("12");
+        assertThat(String.join("", written(1))).isEqualTo("2");
+    }
+
+    @Test
+    void whatComesWhileOlderEventsAreSentWaitsBehindThem() {
+        Session resuming = session("a", "u1", 1000, CHANNEL);
+        session("b", "u2", 1000, CHANNEL);
+        onLoop(() ->
+                assertThat(lane.hold(lane.find(CHANNEL, dialect), resuming)).isTrue());
+        onLoop(() ->
+                assertThat(lane.hold(lane.find(CHANNEL, dialect), resuming)).isFalse());
+        deliver(CHANNEL, "4", null, null, null);
+        deliver(CHANNEL, "5", null, "a", null);
+        deliver(CHANNEL, "6", null, null, null);
+        onLoop(() -> {});
+        assertThat(String.join("", written(0))).isEmpty();
+        assertThat(String.join("", written(1))).isEqualTo("456");
+        onLoop(() -> {
+            lane.send(resuming, frame("3"), 1);
+            lane.find(CHANNEL, dialect).release(resuming, new Position("e", 3), held -> lane.send(resuming, held, 1));
+        });
+        deliver(CHANNEL, "7", null, null, null);
+        onLoop(() -> {});
+        assertThat(String.join("", written(0))).isEqualTo("3467");
+    }
+
+    @Test
+    void whoLeavesWhileHeldLeavesNothingBehind() {
+        Session resuming = session("a", "u1", 1000, CHANNEL);
+        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming));
+        ByteBuf frame = frame("x");
+        lane.deliver(new Delivery(CHANNEL, dialect, frame, null, null, null, null));
+        onLoop(() -> {});
+        assertThat(frame.refCnt()).isEqualTo(1);
+        onLoop(() -> assertThat(lane.remove(CHANNEL, dialect, resuming)).isTrue());
+        assertThat(frame.refCnt()).isZero();
+        onLoop(() -> assertThat(lane.find(CHANNEL, dialect)).isNull());
+    }
+
+    @Test
     void framesForNobodyAreReleased() {
         ByteBuf frame = frame("x");
-        lane.deliver(new Delivery(OTHER, dialect, frame, null, null, null));
+        lane.deliver(new Delivery(OTHER, dialect, frame, null, null, null, null));
         onLoop(() -> {});
         assertThat(frame.refCnt()).isZero();
         assertThat(lane.full()).isFalse();

@@ -1,7 +1,7 @@
 -- Verifies a position in a channel's history and returns what came after it: gaps of a node, resumes of clients.
 --
 -- KEYS[1]  the channel, which is the key of its meta (see publish.lua)
--- ARGV[1]  epoch of the position; '' asks for the top only
+-- ARGV[1]  epoch of the position; '' asks for the top only, '*' for what is kept after the offset, whatever its epoch
 -- ARGV[2]  offset of the position, 0 for "before the first"
 -- ARGV[3]  most events to answer
 -- ARGV[4]  1 to accept a position of the epoch before the last change of primary, if it lies before the change: right
@@ -23,7 +23,7 @@ end
 local meta = redis.call('GET', channel)
 if not meta then
   local empty = '~' .. primary .. '~' .. time[1]
-  if asked == '' then return {1, empty, 0, 0} end
+  if asked == '' or asked == '*' then return {1, empty, 0, 0} end
   if from == 0 and unused(asked) then return {1, asked, 0, 0} end
   return {0, empty, 0, 0}
 end
@@ -40,7 +40,10 @@ if seen ~= primary then -- first touch after a change of primary
 end
 local gap = {0, epoch, offset, 0}
 if asked == '' then return {1, epoch, offset, 0} end
-if asked ~= epoch then
+if asked == '*' then
+  from = math.max(from, offset - redis.call('LLEN', channel .. ':history'))
+  if from >= offset then return {1, epoch, offset, 0} end
+elseif asked ~= epoch then
   if string.sub(asked, 1, 1) == '~' then
     if from ~= 0 or not unused(asked) then return gap end
   elseif not across or asked ~= previous or from > ended then -- beyond the end lies the lost tail

@@ -1,5 +1,7 @@
 package io.carillon.node.dialect.push;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
 import io.carillon.model.event.EventCodec;
@@ -15,7 +17,9 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.util.RawValue;
 
 /**
  * The native dialect: a frame is the event itself without {@code exclude}, {@code session} and {@code durable}; what
@@ -48,6 +52,8 @@ public final class PushDialect implements Dialect {
             "restored",
             "resync");
 
+    private static final int MAX_CHANNELS = 200;
+    private static final int MAX_HISTORY = 1000;
     private static final JsonMapper JSON = JsonMapper.shared();
 
     @Override
@@ -70,13 +76,13 @@ public final class PushDialect implements Dialect {
             return new Command.Invalid(e.code().text(), e.sentence(), null);
         }
         try {
-            return command(event, ref);
+            return command(event, text, ref);
         } catch (InvalidEventException e) {
             return new Command.Invalid(e.code().text(), e.sentence(), ref);
         }
     }
 
-    private static Command command(Event event, @Nullable String ref) throws InvalidEventException {
+    private static Command command(Event event, byte[] text, @Nullable String ref) throws InvalidEventException {
         switch (event.type()) {
             case "ping":
                 return new Command.Ping(ref);
@@ -90,6 +96,10 @@ public final class PushDialect implements Dialect {
                 String token = text(event, "token", 4096);
                 if (token == null || token.isEmpty()) throw bad("refresh needs a \"token\"");
                 return new Command.Refresh(token, ref);
+            case "resume":
+                return new Command.Resume(positions(event), ref);
+            case "history":
+                return history(event, text, ref);
             default:
                 break;
         }
@@ -118,6 +128,55 @@ public final class PushDialect implements Dialect {
                 .durable(event.durable())
                 .extra(extra)
                 .build();
+    }
+
+    private static Map<String, Position> positions(Event event) throws InvalidEventException {
+        JsonNode channels = node(event, "channels");
+        if (channels == null || !channels.isObject() || channels.isEmpty() || channels.size() > MAX_CHANNELS) {
+            throw bad(
+                    "resume needs \"channels\", an object of 1 to " + MAX_CHANNELS + " channels with their positions");
+        }
+        var positions = new LinkedHashMap<String, Position>();
+        for (Map.Entry<String, JsonNode> channel : channels.properties()) {
+            JsonNode epoch = channel.getValue().path("epoch");
+            JsonNode offset = channel.getValue().path("offset");
+            if (!epoch.isString() || !offset.canConvertToLong() || !offset.isIntegralNumber()) {
+                throw bad("a position is {\"epoch\":\"…\",\"offset\":0}");
+            }
+            try {
+                positions.put(channel.getKey(), new Position(epoch.asString(), offset.asLong()));
+            } catch (IllegalArgumentException e) {
+                throw bad("a position is {\"epoch\":\"…\",\"offset\":0}");
+            }
+        }
+        return positions;
+    }
+
+    private static Command history(Event event, byte[] text, @Nullable String ref) throws InvalidEventException {
+        // The name is a stamp of the cluster in an event, so the reader of events leaves it out.
+        JsonNode channel = JSON.readTree(text).path("channel");
+        JsonNode after = node(event, "after");
+        JsonNode limit = node(event, "limit");
+        if (!channel.isString()) throw bad("history needs a \"channel\"");
+        if (after != null && (!after.isIntegralNumber() || !after.canConvertToLong() || after.asLong() < 0)) {
+            throw bad("\"after\" is an offset");
+        }
+        if (limit != null && (!limit.isIntegralNumber() || limit.asLong() < 1 || limit.asLong() > MAX_HISTORY)) {
+            throw bad("\"limit\" is 1 to " + MAX_HISTORY);
+        }
+        return new Command.History(
+                channel.asString(), after == null ? null : after.asLong(), limit == null ? 100 : limit.asInt(), ref);
+    }
+
+    private static @Nullable JsonNode node(Event event, String field) throws InvalidEventException {
+        Payload value = event.extra().get(field);
+        if (value == null) return null;
+        try {
+            JsonNode node = JSON.readTree(value.bytes());
+            return node.isNull() ? null : node;
+        } catch (JacksonException e) {
+            throw bad("\"" + field + "\" could not be read");
+        }
     }
 
     private static String room(Event event) throws InvalidEventException {
@@ -189,6 +248,20 @@ public final class PushDialect implements Dialect {
                         .put("room", members.room())
                         .put("count", members.count());
                 members.users().forEach(frame.putArray("users")::add);
+            }
+            case Notice.Resumed resumed -> {
+                ObjectNode channels = answer(frame, "resumed", resumed.ref()).putObject("channels");
+                resumed.channels().forEach((label, outcome) -> {
+                    ObjectNode channel = channels.putObject(label).put("recovered", outcome.recovered());
+                    if (outcome.position() != null) put(channel, outcome.position());
+                    if (outcome.code() != null) channel.put("code", outcome.code());
+                });
+            }
+            case Notice.HistoryPage page -> {
+                answer(frame, "history", page.ref()).put("channel", page.channel());
+                ArrayNode events = frame.putArray("events");
+                page.events().forEach(event -> events.addRawValue(new RawValue(new String(encode(event), UTF_8))));
+                put(frame, page.position());
             }
             case Notice.Pong pong -> answer(frame, "pong", pong.ref()).put("timestamp", pong.timestamp());
             case Notice.Refreshed refreshed ->

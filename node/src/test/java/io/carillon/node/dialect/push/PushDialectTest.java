@@ -35,6 +35,11 @@ class PushDialectTest {
         all.put("joined", new Notice.Joined(null, "r", 3, new Position("e", 41)));
         all.put("left", new Notice.Left("2", "r"));
         all.put("presence", new Notice.RoomMembers(null, "r", 2, List.of("u1", "u2")));
+        var outcomes = new LinkedHashMap<String, Notice.Resumed.Outcome>();
+        outcomes.put("user:u1", new Notice.Resumed.Outcome(true, P, null));
+        outcomes.put("room:x", new Notice.Resumed.Outcome(false, null, "not_allowed"));
+        all.put("resumed", new Notice.Resumed(null, outcomes));
+        all.put("history", new Notice.HistoryPage(null, "room:r", List.of(Event.of("chat", Payload.ofJson("1"))), P));
         all.put("pong", new Notice.Pong(null, 1_700_000_000_000L));
         all.put("refreshed", new Notice.Refreshed(null, 1_700_000_000));
         all.put("drain", new Notice.Drain(5_000));
@@ -126,9 +131,18 @@ class PushDialectTest {
             case Command.Leave leave -> "Leave " + leave.room() + ref;
             case Command.Members ask -> "Members " + ask.room() + ref;
             case Command.Ping ping -> "Ping" + ref;
+            case Command.Resume resume -> "Resume " + positions(resume.channels()) + ref;
+            case Command.History history ->
+                "History " + history.channel() + " after=" + history.after() + " limit=" + history.limit() + ref;
             case Command.Refresh refresh -> "Refresh" + ref;
             case Command.Invalid invalid -> "Invalid " + invalid.code() + ref;
         };
+    }
+
+    private static String positions(Map<String, Position> channels) {
+        var text = new LinkedHashMap<String, String>();
+        channels.forEach((name, at) -> text.put(name, at.epoch() + "/" + at.offset()));
+        return text.toString();
     }
 
     private static String describe(Event event) {
