@@ -1,5 +1,6 @@
 package io.carillon.node;
 
+import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Boot;
 import io.carillon.model.redis.Keys;
 import io.carillon.node.dispatch.Dispatch;
@@ -11,7 +12,10 @@ import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Rule;
 import io.carillon.node.presence.NodeState;
 import io.carillon.node.presence.Presence;
+import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.EndpointSettings;
 import java.time.Clock;
+import java.util.List;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -32,6 +36,12 @@ class NodeConfiguration {
     @Bean
     Clock clock() {
         return Clock.systemUTC();
+    }
+
+    /** The applications this node serves. */
+    @Bean
+    List<Namespace> servedNamespaces(EndpointSettings endpoints) {
+        return endpoints.list().stream().map(Endpoint::namespace).distinct().toList();
     }
 
     @Bean

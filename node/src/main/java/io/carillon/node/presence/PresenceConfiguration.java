@@ -1,10 +1,12 @@
 package io.carillon.node.presence;
 
+import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Boot;
 import io.carillon.model.redis.Keys;
 import io.carillon.node.backplane.ScriptRunner;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Clock;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.springframework.beans.factory.ObjectProvider;
@@ -37,6 +39,7 @@ class PresenceConfiguration {
             ScriptRunner scripts,
             PresenceSettings settings,
             NodeState state,
+            List<Namespace> servedNamespaces,
             MeterRegistry registry,
             Environment environment,
             Clock clock,
@@ -52,7 +55,9 @@ class PresenceConfiguration {
                 state.draining() ? "draining" : "up",
                 since,
                 Map.of());
-        return new RedisPresence(boot.id(), keys, scripts, settings, description, new PresenceMetrics(registry));
+        var metrics = new PresenceMetrics(registry);
+        servedNamespaces.forEach(namespace -> metrics.serve(namespace.name()));
+        return new RedisPresence(boot.id(), keys, scripts, settings, description, metrics);
     }
 
     @Bean

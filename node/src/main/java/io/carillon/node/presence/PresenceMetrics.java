@@ -5,6 +5,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.TimeGauge;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -53,17 +54,27 @@ public final class PresenceMetrics {
         nodes.set(leased);
     }
 
-    void online(String namespace, long users) {
+    /** The namespace's users are counted from now on. */
+    void serve(String namespace) {
         online.computeIfAbsent(namespace, name -> {
-                    var value = new AtomicLong();
-                    Gauge.builder("carillon.users.online", value, AtomicLong::get)
-                            .description("Users online, over all nodes")
-                            .tag("namespace", name)
-                            .strongReference(true)
-                            .register(registry);
-                    return value;
-                })
-                .set(users);
+            var value = new AtomicLong();
+            Gauge.builder("carillon.users.online", value, AtomicLong::get)
+                    .description("Users online, over all nodes")
+                    .tag("namespace", name)
+                    .strongReference(true)
+                    .register(registry);
+            return value;
+        });
+    }
+
+    /** Namespaces whose users are counted. */
+    Set<String> namespaces() {
+        return Set.copyOf(online.keySet());
+    }
+
+    void online(String namespace, long users) {
+        AtomicLong value = online.get(namespace);
+        if (value != null) value.set(users);
     }
 
     /** Users online in the namespace over all nodes, at most about two seconds old. */

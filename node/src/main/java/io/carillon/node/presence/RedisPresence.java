@@ -338,6 +338,20 @@ public final class RedisPresence implements Presence {
             });
         }
         if (Reply.number(reply.get(2)) == 1) leader.lead(Reply.text(reply.get(1)));
+        countOnline();
+    }
+
+    /** The gauge is of this moment, not of the leader's last word: the leader may be the node that just died. */
+    private void countOnline() {
+        for (String name : metrics.namespaces()) {
+            loop.call(
+                    Script.KEY,
+                    loop.keys.online(new Namespace(name)),
+                    List.of("size"),
+                    size -> metrics.online(name, Reply.number(size.getFirst())),
+                    failure -> standing.lost());
+        }
+        // Namespaces that only other nodes serve are named by the totals.
         loop.call(
                 Script.KEY,
                 loop.keys.stats(),
@@ -345,8 +359,7 @@ public final class RedisPresence implements Presence {
                 stats -> {
                     for (int i = 0; i + 1 < stats.size(); i += 2) {
                         String field = Reply.text(stats.get(i));
-                        if (!field.endsWith(".online")) continue;
-                        metrics.online(field.substring(0, field.length() - 7), Reply.number(stats.get(i + 1)));
+                        if (field.endsWith(".online")) metrics.serve(field.substring(0, field.length() - 7));
                     }
                 },
                 failure -> standing.lost());

@@ -6,6 +6,7 @@ import io.carillon.node.testing.Client;
 import io.carillon.node.testing.Nodes;
 import io.carillon.node.testing.Poll;
 import io.carillon.node.testing.RedisServer;
+import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
@@ -365,6 +366,108 @@ class PushIT {
             assertThat(chat.path("timestamp").asLong()).isGreaterThan(1);
             assertThat(chat.path("extra").path("kept").asBoolean()).isTrue();
         }
+    }
+
+    @Test
+    void resumeBringsWhatWasMissedInOrderAndOnce() throws Exception {
+        String bob = user("bob");
+        String room = user("lobby");
+        JsonNode own;
+        JsonNode lobby;
+        try (Client first = Client.push(nodes.url(0), bob)) {
+            own = first.next("welcome").path("channels").path("user:" + bob);
+            lobby = first.send("{\"type\":\"join\",\"room\":\"" + room + "\"}").next("joined");
+        }
+        try (Client ada = on(0, user("ada"))) {
+            joined(ada, room);
+            for (int i = 1; i <= 5; i++) {
+                ada.send("{\"type\":\"own" + i + "\",\"to\":\"" + bob + "\",\"ref\":\"o\"}")
+                        .next("sent");
+                ada.send("{\"type\":\"room" + i + "\",\"room\":\"" + room + "\",\"ref\":\"r\"}")
+                        .next("sent");
+            }
+            try (Client back = on(1, bob)) {
+                back.send("{\"type\":\"resume\",\"ref\":\"x\",\"channels\":{\"user:" + bob + "\":" + position(own)
+                        + ",\"room:" + room + "\":" + position(lobby) + ",\"room:private-" + room + "\":"
+                        + position(lobby)
+                        + ",\"user:root\":" + position(own) + "}}");
+                List<JsonNode> frames = back.upTo("resumed");
+                assertThat(types(frames).stream().filter(t -> t.startsWith("own")))
+                        .containsExactly("own1", "own2", "own3", "own4", "own5");
+                assertThat(types(frames).stream().filter(t -> t.startsWith("room")))
+                        .containsExactly("room1", "room2", "room3", "room4", "room5");
+                JsonNode channels = frames.getLast().path("channels");
+                assertThat(channels.path("user:" + bob).path("recovered").asBoolean())
+                        .isTrue();
+                assertThat(channels.path("user:" + bob).path("offset").asLong()).isEqualTo(5);
+                assertThat(channels.path("room:" + room).path("recovered").asBoolean())
+                        .isTrue();
+                assertThat(channels.path("room:private-" + room).path("code").asString())
+                        .isEqualTo("not_allowed");
+                assertThat(channels.path("user:root").path("code").asString()).isEqualTo("not_allowed");
+                // What comes now follows, once.
+                ada.send("{\"type\":\"own6\",\"to\":\"" + bob + "\"}");
+                ada.send("{\"type\":\"end\",\"to\":\"" + bob + "\"}");
+                assertThat(types(back.upTo("end"))).containsExactly("own6", "end");
+            }
+        }
+    }
+
+    @Test
+    void resumeSaysWhenTheHistoryNoLongerReachesBack() throws Exception {
+        String bob = user("bob");
+        try (Client ada = on(0, user("ada"))) {
+            ada.send("{\"type\":\"a\",\"to\":\"" + bob + "\",\"ref\":\"1\"}");
+            JsonNode sent = ada.next("sent");
+            String channel = "carillon:push:user:{" + bob + "}";
+            for (int i = 0; i < 300; i++) {
+                cli.fcall(
+                        "carillon_publish",
+                        ScriptOutputType.MULTI,
+                        new String[] {channel},
+                        "{\"type\":\"bulk\"}",
+                        "bulk-" + test + "-" + i);
+            }
+            try (Client back = on(1, bob)) {
+                back.send("{\"type\":\"resume\",\"channels\":{\"user:" + bob + "\":" + position(sent) + "}}");
+                List<JsonNode> frames = back.upTo("resumed");
+                JsonNode own = frames.getLast().path("channels").path("user:" + bob);
+                assertThat(types(frames)).containsExactly("resumed");
+                assertThat(own.path("recovered").asBoolean(true)).isFalse();
+                assertThat(own.path("offset").asLong()).isEqualTo(301);
+                assertThat(own.path("epoch").asString())
+                        .isEqualTo(sent.path("epoch").asString());
+            }
+        }
+    }
+
+    @Test
+    void historyShowsWhatIsKept() throws Exception {
+        String room = user("lobby");
+        try (Client a = on(0, user("ada"))) {
+            a.send("{\"type\":\"history\",\"channel\":\"room:" + room + "\"}");
+            assertThat(a.next("error").path("code").asString()).isEqualTo("not_in_room");
+            joined(a, room);
+            for (int i = 1; i <= 3; i++) {
+                nodes.call("POST", "/api/ws/rooms/" + room + "/broadcast", "{\"type\":\"t" + i + "\"}");
+            }
+            JsonNode page = a.send("{\"type\":\"history\",\"channel\":\"room:" + room + "\",\"after\":1,\"limit\":1}")
+                    .next("history");
+            assertThat(page.path("channel").asString()).isEqualTo("room:" + room);
+            assertThat(page.path("offset").asLong()).isEqualTo(3);
+            assertThat(page.path("events").valueStream().map(e -> e.path("type").asString()))
+                    .containsExactly("t2");
+            assertThat(page.path("events").get(0).path("offset").asLong()).isEqualTo(2);
+            JsonNode all = a.send("{\"type\":\"history\",\"channel\":\"room:" + room + "\"}")
+                    .next("history");
+            assertThat(all.path("events").valueStream().map(e -> e.path("type").asString()))
+                    .containsExactly("t1", "t2", "t3");
+        }
+    }
+
+    private static String position(JsonNode from) {
+        return "{\"epoch\":\"" + from.path("epoch").asString() + "\",\"offset\":"
+                + from.path("offset").asLong() + "}";
     }
 
     @Test

@@ -4,6 +4,7 @@
 --   add <member>+               SADD     -> {added}
 --   remove <member>+            SREM     -> {removed}
 --   members                     SMEMBERS -> {member*}
+--   size                        SCARD    -> {members}
 --   page <cursor> <count>       SSCAN    -> {cursor, {member*}}
 --   names <cursor> <count>      HSCAN    -> {cursor, {field*}}
 --   fields                      HLEN     -> {fields}
@@ -15,6 +16,7 @@ local function rest() return unpack(ARGV, 2) end
 if operation == 'add' then return {redis.call('SADD', KEYS[1], rest())} end
 if operation == 'remove' then return {redis.call('SREM', KEYS[1], rest())} end
 if operation == 'members' then return redis.call('SMEMBERS', KEYS[1]) end
+if operation == 'size' then return {redis.call('SCARD', KEYS[1])} end
 if operation == 'page' then return redis.call('SSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3]) end
 if operation == 'names' then
   local page, names = redis.call('HSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3]), {}
