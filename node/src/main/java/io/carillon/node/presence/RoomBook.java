@@ -32,6 +32,12 @@ final class RoomBook {
         final Set<String> sessions = new HashSet<>(4);
         String confirmed = "";
         String sent = "";
+        /**
+         * Older incarnations under which it was sent. Their reaper may have been there before the last of it arrived, or
+         * Redis may have lost the list he goes by; so what is left under them is taken back here.
+         */
+        Set<String> stale = Set.of();
+
         boolean queued;
         boolean announce;
         long confirmedAt;
@@ -182,16 +188,22 @@ final class RoomBook {
             if (member == null) break;
             member.queued = false;
             if (!member.sessions.isEmpty()) {
-                if (member.confirmed.equals(incarnation) && member.waiting.isEmpty()) continue;
+                if (member.confirmed.equals(incarnation) && member.stale.isEmpty() && member.waiting.isEmpty()) {
+                    continue;
+                }
+                if (!member.sent.isEmpty() && !member.sent.equals(incarnation)) {
+                    if (member.stale.isEmpty()) member.stale = new HashSet<>(2);
+                    member.stale.add(member.sent);
+                }
                 member.sent = incarnation;
                 joining.computeIfAbsent(member.announce, a -> new ArrayList<>()).add(member);
-            } else if (member.sent.isEmpty()) {
+            } else if (member.sent.isEmpty() && member.stale.isEmpty()) {
                 room.members.remove(member.user, member);
                 count(member, 0);
                 continue;
             } else {
-                leaving.computeIfAbsent(new Group(member.sent, member.announce), g -> new ArrayList<>())
-                        .add(member);
+                if (!member.sent.isEmpty()) leaving(leaving, member.sent, member);
+                for (String old : member.stale) leaving(leaving, old, member);
             }
             taken++;
         }
@@ -225,6 +237,11 @@ final class RoomBook {
         } else {
             finished(room);
         }
+    }
+
+    private static void leaving(Map<Group, List<Member>> groups, String incarnation, Member member) {
+        groups.computeIfAbsent(new Group(incarnation, member.announce), group -> new ArrayList<>())
+                .add(member);
     }
 
     private void finished(Room room) {
@@ -267,25 +284,35 @@ final class RoomBook {
 
     private void join(Room room, Group group, List<Member> batch) {
         send(room, "join", group, batch, users -> {
+            var stale = new HashMap<Group, List<Member>>();
             for (Member member : batch) {
                 member.confirmed = group.incarnation;
                 member.confirmedAt = clock;
                 if (!member.queued) count(member, users);
                 if (member.sessions.isEmpty() || !standing.incarnation().equals(group.incarnation)) {
                     queue(room, member);
+                } else {
+                    for (String old : member.stale) leaving(stale, old, member);
                 }
             }
+            // After the join, so that the user stays in the room throughout.
+            stale.forEach((old, list) -> leave(room, old, list));
         });
     }
 
     private void leave(Room room, Group group, List<Member> batch) {
         send(room, "leave", group, batch, users -> {
             for (Member member : batch) {
-                member.confirmed = "";
-                if (!member.sessions.isEmpty()) continue;
-                member.sent = "";
-                if (!member.queued) {
-                    room.members.remove(member.user, member);
+                if (!member.stale.isEmpty()) member.stale.remove(group.incarnation);
+                if (member.sent.equals(group.incarnation)) {
+                    member.sent = "";
+                    member.confirmed = "";
+                }
+                if (member.sessions.isEmpty()
+                        && member.sent.isEmpty()
+                        && member.stale.isEmpty()
+                        && !member.queued
+                        && room.members.remove(member.user, member)) {
                     count(member, users);
                 }
             }

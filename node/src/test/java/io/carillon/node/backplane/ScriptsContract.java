@@ -356,7 +356,7 @@ abstract class ScriptsContract {
         String space = fresh("ns");
         String online = presence(space, "online");
         assertThat(presence(online, "register", "n.0", "s1", "u1", "agent", "g1,g2", "1000", "::1", "push"))
-                .as("not admitted yet")
+                .as("not admitted")
                 .containsExactly(-1L);
         admit(online, "n.0", "m.0");
         assertThat(presence(online, "register", "n.0", "s1", "u1", "agent", "g1,g2", "1000", "::1", "push"))
@@ -384,10 +384,9 @@ abstract class ScriptsContract {
         assertThat(presence(online, "unregister", "m.0", "s2", "u1")).containsExactly(0L, 0L);
         presence(online, "depart", "n.0");
         presence(online, "depart", "m.0");
-        for (String set : List.of("online", "kind:agent", "group:g1", "group:g2", "node:n.0", "node:m.0", "nodes")) {
-            assertThat(members(space, set)).as(set).isEmpty();
-        }
-        assertThat(redis().commands().exists(presence(space, "user:u1"))).isZero();
+        assertThat(redis().commands().keys("carillon:" + space + ":presence:*"))
+                .as("besides the names of the sets, for the audit")
+                .containsExactlyInAnyOrder(presence(space, "log"), presence(space, "sets"));
         assertThat(log(space)).containsExactly("join u1 agent s1 n.0 " + space, "leave u1  s2 m.0 " + space);
     }
 
@@ -395,7 +394,7 @@ abstract class ScriptsContract {
     void aDeadNodesSessionsAreReapedOnceAndItsLateWordIsRefused() {
         String space = fresh("ns");
         String online = presence(space, "online");
-        admit(online, "dead.0", "alive.0");
+        admit(online, "dead.0", "dead.1", "alive.0");
         for (int i = 0; i < 25; i++) {
             presence(online, "register", "dead.0", "d" + i, "u" + i, "k", "", "1", "a", "e");
         }
@@ -414,7 +413,9 @@ abstract class ScriptsContract {
         assertThat(presence(online, "register", "dead.0", "late", "u9", "k", "", "1", "a", "e"))
                 .containsExactly(-1L);
         assertThat(presence(online, "admit", "dead.0")).containsExactly(-1L);
-        admit(online, "dead.1");
+        assertThat(presence(online, "enter", "dead.0", "r")).containsExactly(-1L);
+        assertThat(presence(online, "enter", "dead.1", "r")).containsExactly(1L);
+        assertThat(members(space, "rooms:dead.1")).containsExactly("r");
         assertThat(presence(online, "register", "dead.1", "late", "u9", "k", "", "1", "a", "e"))
                 .containsExactly(1L, 1L);
         assertThat(log(space).stream().filter(line -> line.startsWith("leave"))).hasSize(24);
@@ -428,6 +429,7 @@ abstract class ScriptsContract {
         presence(online, "register", "n.0", "s1", "u1", "", "", "1", "a", "e");
         assertThat(presence(online, "register", "n.1", "s1", "u1", "", "", "1", "a", "e"))
                 .containsExactly(1L, 0L);
+        assertThat(presence(online, "unregister", "n.0", "s1", "u1")).containsExactly(0L, 0L);
         assertThat(presence(online, "reap", "n.0", "10", "60")).containsExactly(0L, 0L);
         assertThat(members(space, "online")).containsExactly("u1");
         assertThat(log(space)).hasSize(1);
@@ -440,6 +442,7 @@ abstract class ScriptsContract {
         admit(online, "gone.0", "live.0");
         presence(online, "register", "gone.0", "s1", "u1", "k", "g", "1", "a", "e");
         presence(online, "register", "live.0", "s2", "u2", "k", "g", "1", "a", "e");
+        assertThat(presenceRaw(online, "tally", "live.0", "live.0")).containsExactly(2L, 1L, List.of("gone.0"));
         redis().commands().sadd(online, "ghost");
         redis().commands().sadd(presence(space, "kind:k"), "ghost");
         String user = presence(space, "user:u1");
@@ -462,6 +465,7 @@ abstract class ScriptsContract {
     void concurrentSessionsOfOneUserJoinAndLeaveExactlyOnce() throws Exception {
         String space = fresh("ns");
         String online = presence(space, "online");
+        admit(online, "n0.0", "n1.0", "n2.0", "n3.0");
         var joins = new AtomicInteger();
         var leaves = new AtomicInteger();
         var done = new CountDownLatch(4);
@@ -469,7 +473,6 @@ abstract class ScriptsContract {
         try {
             for (int t = 0; t < 4; t++) {
                 String node = "n" + t + ".0";
-                admit(online, node);
                 Thread.ofVirtual().start(() -> {
                     try (var connection = client.connect()) {
                         var commands = connection.sync();
@@ -515,42 +518,128 @@ abstract class ScriptsContract {
     // ---- leases
 
     @Test
+    void aRegistrationPutsBackWhatIsMissingAndTellsTheRoomsItsUserWasPutInto() {
+        String space = fresh("ns");
+        String online = presence(space, "online");
+        admit(online, "n.0");
+        redis().commands().sadd("carillon:" + space + ":members:granted:u2", "r1");
+        String[] both = {"n.0", "s1", "u1", "", "", "1", "a", "e", "s2", "u2", "k", "g", "1", "a", "e"};
+        assertThat(presenceRaw(online, "register", both)).containsExactly(2L, 2L, "s2", List.of("r1"));
+        redis().commands().srem(online, "u1");
+        redis().commands().del(presence(space, "node:n.0"), presence(space, "kind:k"), presence(space, "group:g"));
+        assertThat(presenceRaw(online, "register", both)).containsExactly(0L, 1L);
+        assertThat(members(space, "online")).containsExactlyInAnyOrder("u1", "u2");
+        assertThat(members(space, "node:n.0")).containsExactlyInAnyOrder("s1 u1", "s2 u2");
+        assertThat(members(space, "kind:k")).containsExactly("u2");
+        assertThat(members(space, "group:g")).containsExactly("u2");
+        assertThat(members(space, "sets")).containsExactlyInAnyOrder("kind:k", "group:g");
+    }
+
+    @Test
     void aLeaseIsHeldByBeatingAndADeadNodeGoesToOneReaper() {
-        String lease = "carillon:" + fresh("nodes") + ":lease";
-        for (String name : List.of("a.0", "b.0", "dead.0")) {
-            assertThat(node(lease, "join", name, "60000", "{}", "")).containsExactly(1L);
+        String lease = fresh("p") + ":nodes:lease";
+        String reap = lease.replace(":lease", ":reap");
+        for (String node : List.of("a.0", "b.0", "dead.0")) {
+            assertThat(node(lease, "join", node, "60000", "{}", "")).containsExactly(1L);
         }
         assertThat(beat(lease, "a.0").get(2)).as("the first to beat leads").isEqualTo(1L);
         assertThat(beat(lease, "b.0").get(2)).isEqualTo(0L);
-        assertThat(beat(lease, "c.0")).as("it never joined").containsExactly(0L);
-        assertThat(node(lease, "live")).containsExactlyInAnyOrder("a.0", "b.0", "dead.0");
-        String score = score(lease, "dead.0");
-        node(lease, "beat", "dead.0", "70000", "{}", "1000", "0");
-        assertThat(node(lease, "claim", "a.0", "30000", "dead.0", score))
+        assertThat(beat(lease, "c.0")).containsExactly(0L);
+        assertThat(beat(lease, "a.0").get(3)).isEqualTo(3L);
+        assertThat((String) beat(lease, "a.0").get(4)).as("run id").matches("[0-9a-f]{40}");
+        assertThat(node(lease, "live", "a.0")).containsExactlyInAnyOrder("a.0", "b.0", "dead.0");
+
+        redis().commands().zadd(lease, 1, "dead.0");
+        String score = text(redis().commands().zscore(lease, "dead.0"));
+        assertThat(beat(lease, "a.0").get(8)).isEqualTo(List.of("dead.0", score));
+        assertThat(node(lease, "claim", "b.0", "30000", "dead.0", "2"))
                 .as("it beat since")
                 .isEmpty();
-        redis().commands().zadd(lease, 1, "dead.0");
-        assertThat(beat(lease, "a.0").getLast()).isEqualTo(List.of("dead.0", "1"));
-        assertThat(node(lease, "claim", "b.0", "30000", "dead.0", "1")).containsExactly("dead.0");
-        assertThat(node(lease, "claim", "a.0", "30000", "dead.0", "1")).isEmpty();
+        assertThat(node(lease, "claim", "b.0", "30000", "dead.0", score)).containsExactly("dead.0");
+        assertThat(node(lease, "claim", "a.0", "30000", "dead.0", score)).isEmpty();
         assertThat(beat(lease, "dead.0")).as("fenced").containsExactly(0L);
-        assertThat(node(lease, "renew", "a.0", "30000", "dead.0")).containsExactly(0L);
-        assertThat(node(lease, "renew", "b.0", "30000", "dead.0")).containsExactly(1L);
-        // The reaper dies half way: the next takes over, and the first can no longer finish.
-        redis().commands().zadd(lease.replace(":lease", ":reap"), 1, "dead.0");
+        assertThat(nodeOne(lease, "renew", "a.0", "30000", "dead.0")).isZero();
+        assertThat(nodeOne(lease, "renew", "b.0", "30000", "dead.0")).isEqualTo(1);
+        // The reaper is slow half way: the next takes over, and the first can no longer finish.
+        redis().commands().zadd(reap, 1, "dead.0");
+        assertThat(beat(lease, "a.0").get(6)).isEqualTo(List.of("dead.0"));
         assertThat(node(lease, "claim", "a.0", "30000")).containsExactly("dead.0");
-        assertThat(node(lease, "done", "b.0", "60000", "dead.0")).containsExactly(0L);
-        assertThat(node(lease, "done", "a.0", "60000", "dead.0"))
-                .as("once more, later")
-                .containsExactly(1L);
+        assertThat(nodeOne(lease, "done", "b.0", "60000", "dead.0")).isZero();
+        assertThat(nodeOne(lease, "done", "a.0", "60000", "dead.0")).isEqualTo(1);
+        // Once more, later.
+        assertThat(node(lease, "claim", "a.0", "30000")).as("not yet").isEmpty();
+        redis().commands().zadd(reap, 1, "dead.0");
+        assertThat(node(lease, "claim", "b.0", "30000")).containsExactly("dead.0");
+        assertThat(nodeOne(lease, "done", "b.0", "60000", "dead.0")).isEqualTo(2);
+        assertThat(redis().commands()
+                        .exists(reap, lease.replace(":lease", ":passes"), lease.replace(":lease", ":reapers")))
+                .isZero();
+
         assertThat(redis().commands().hkeys(lease.replace(":lease", ":info"))).containsOnly("a.0", "b.0");
-        assertThat(node(lease, "leave", "a.0", "1")).containsExactly(1L);
+        assertThat(nodeOne(lease, "leave", "a.0", "1")).isEqualTo(1);
         assertThat(beat(lease, "b.0").get(2)).as("the leader left").isEqualTo(1L);
+        assertThat(nodeOne(lease, "leave", "b.0", "0")).isEqualTo(1);
+        assertThat(redis().commands().zrange(reap, 0, -1)).as("left unclean").containsExactly("b.0");
+    }
+
+    @Test
+    void neighboursAreTheNextInTheRingAndOneWithoutSubscriberMayBeClaimed() {
+        String prefix = fresh("p");
+        String lease = prefix + ":nodes:lease";
+        for (String node : List.of("d.0", "b.0", "e.0", "a.0", "c.1")) node(lease, "join", node, "60000", "{}", "");
+        var client = io.lettuce.core.RedisClient.create(redis().uri());
+        try (var topics = client.connectPubSub()) {
+            for (String boot : List.of("a", "b", "d")) topics.sync().subscribe(prefix + ":node:{" + boot + "}");
+            List<Object> reply = beat(lease, "b.0");
+            assertThat(reply.get(5)).as("its own subscribers").isEqualTo(1L);
+            var ring = (List<?>) reply.get(7);
+            assertThat(List.of(ring.get(0), ring.get(3), ring.get(6), ring.get(9)))
+                    .as("on past c and e until two have subscribers")
+                    .containsExactly("c.1", "d.0", "e.0", "a.0");
+            assertThat(List.of(ring.get(2), ring.get(5), ring.get(8), ring.get(11)))
+                    .containsExactly(0L, 1L, 0L, 1L);
+            assertThat(node(lease, "claim", "b.0", "30000", "d.0", (String) ring.get(4)))
+                    .as("it has a subscriber")
+                    .isEmpty();
+            assertThat(node(lease, "claim", "b.0", "30000", "c.1", (String) ring.get(1)))
+                    .containsExactly("c.1");
+            // The reaper dies too: who claims it gets what it had.
+            assertThat(node(
+                            lease,
+                            "claim",
+                            "e.0",
+                            "30000",
+                            "b.0",
+                            text(redis().commands().zscore(lease, "b.0"))))
+                    .as("b lives")
+                    .isEmpty();
+            topics.sync().unsubscribe(prefix + ":node:{b}");
+            assertThat(node(
+                            lease,
+                            "claim",
+                            "e.0",
+                            "30000",
+                            "b.0",
+                            text(redis().commands().zscore(lease, "b.0"))))
+                    .containsExactly("b.0", "c.1");
+        } finally {
+            client.shutdown(Duration.ZERO, Duration.ofSeconds(1));
+        }
+    }
+
+    @Test
+    void anIncarnationWithoutLeaseIsHandedToAReaper() {
+        String lease = fresh("p") + ":nodes:lease";
+        node(lease, "join", "a.0", "60000", "{}", "");
+        node(lease, "join", "a.1", "60000", "{}", "a.0");
+        assertThat(node(lease, "live", "a.1")).containsExactly("a.1");
+        assertThat(nodeOne(lease, "bury", "a.1", "a.0", "a.1", "lost.0")).isEqualTo(1);
+        assertThat(node(lease, "claim", "a.1", "30000")).containsExactlyInAnyOrder("a.0", "lost.0");
     }
 
     @Test
     void aNodeNeverClaimsItself() {
-        String lease = "carillon:" + fresh("nodes") + ":lease";
+        String lease = fresh("p") + ":nodes:lease";
         node(lease, "join", "a.0", "60000", "{}", "");
         redis().commands().zadd(lease, 1, "a.0");
         assertThat(node(lease, "claim", "a.0", "30000", "a.0", "1")).isEmpty();
@@ -585,14 +674,14 @@ abstract class ScriptsContract {
             assertThat(room(users, "reap", "n.0", "1", "10")).containsExactly(0L, 0L);
             List<String> got = new ArrayList<>();
             for (int i = 0; i < 4; i++) got.add(announcements.poll(5, TimeUnit.SECONDS));
-            assertThat(got)
-                    .as("u3 came unannounced, so his leaving is not either")
-                    .startsWith(
+            assertThat(got.subList(0, 3))
+                    .containsExactly(
                             announcement("join", room, "u1", 1),
                             announcement("join", room, "u2", 2),
                             announcement("leave", room, "u1", 1));
-            assertThat(got.getLast())
-                    .startsWith("{\"type\":\"presence_leave\",\"room\":\"" + room + "\",\"user\":\"u2\"");
+            assertThat(got.get(3))
+                    .as("u3 came unannounced and goes so")
+                    .startsWith("{\"type\":\"presence_leave\",\"room\":\"" + room + "\",\"user\":\"u2\",");
             assertThat(announcements).isEmpty();
             for (String text : got) EventCodec.readStamped(text.getBytes(StandardCharsets.UTF_8));
         } finally {
@@ -659,8 +748,13 @@ abstract class ScriptsContract {
         return run(redis(), Script.NODE, lease, prepended(operation, arguments));
     }
 
+    /** Watching two neighbours. */
     private List<Object> beat(String lease, String node) {
-        return node(lease, "beat", node, "60000", "{}", "30000", "0");
+        return node(lease, "beat", node, "60000", "{}", "30000", "2");
+    }
+
+    private long nodeOne(String lease, String operation, String... arguments) {
+        return (Long) node(lease, operation, arguments).getFirst();
     }
 
     private List<Object> room(String users, String operation, String... arguments) {
@@ -683,6 +777,10 @@ abstract class ScriptsContract {
                         b.get("node"),
                         b.get("namespace")))
                 .toList();
+    }
+
+    private static String text(Double score) {
+        return "%.0f".formatted(score);
     }
 
     private static String announcement(String what, String room, String user, int count) {

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
+import io.carillon.node.testing.OwnRedis;
+import io.lettuce.core.RedisURI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -31,7 +33,8 @@ class PresenceQueriesIT {
     @BeforeAll
     static void start() {
         redis = new OwnRedis();
-        factory = new LettuceConnectionFactory("127.0.0.1", redis.port);
+        factory = new LettuceConnectionFactory(
+                "127.0.0.1", RedisURI.create(redis.url()).getPort());
         factory.afterPropertiesSet();
         factory.start();
         template = new StringRedisTemplate(factory);

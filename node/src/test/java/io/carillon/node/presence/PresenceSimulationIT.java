@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
+import io.carillon.node.testing.OwnRedis;
 import io.lettuce.core.KillArgs;
 import io.lettuce.core.Range;
 import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.sync.RedisCommands;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -51,7 +53,7 @@ class PresenceSimulationIT {
         var random = new Random(seed);
         var keys = new Keys("sim");
         try (var redis = new OwnRedis()) {
-            var client = RedisClient.create(redis.uri());
+            var client = RedisClient.create(RedisURI.create(redis.url()));
             var all = new ArrayList<TestNode>();
             try (var connection = client.connect()) {
                 var cli = connection.sync();

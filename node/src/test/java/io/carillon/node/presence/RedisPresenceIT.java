@@ -8,8 +8,10 @@ import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.BackplaneException;
+import io.carillon.node.testing.OwnRedis;
 import io.lettuce.core.Range;
 import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.codec.ByteArrayCodec;
@@ -49,7 +51,7 @@ class RedisPresenceIT {
     @BeforeAll
     static void startRedis() {
         redis = new OwnRedis();
-        client = RedisClient.create(redis.uri());
+        client = RedisClient.create(RedisURI.create(redis.url()));
         connection = client.connect();
     }
 
@@ -377,7 +379,7 @@ class RedisPresenceIT {
                 var a = new TestNode(own, keys, fast()).start();
                 var b = new TestNode(own, keys, fast()).start()) {
             fill(a, b);
-            try (var admin = client.connect(own.uri())) {
+            try (var admin = client.connect(RedisURI.create(own.url()))) {
                 admin.sync().flushall();
                 // A join between the loss and the next beat must not be counted twice.
                 b.presence.joined(PUSH, "hall", b.boot + "-s5", "u5", false);
@@ -388,12 +390,38 @@ class RedisPresenceIT {
     }
 
     @Test
+    void aRoomEnteredBeforeRedisWasEmptiedAndJoinedAfterCountsOnce() throws Exception {
+        try (var own = new OwnRedis();
+                var node = new TestNode(own, keys, settings(100, 10_000)).start();
+                var admin = client.connect(RedisURI.create(own.url()))) {
+            get(node.open(PUSH, "1", "u1"));
+            node.scripts.freezeBefore(Script.ROOM);
+            node.presence.joined(PUSH, "hall", node.boot + "-1", "u1", true);
+            Until.holds("it is about to join", SOON, node.scripts::frozen);
+            admin.sync().flushall();
+            node.scripts.thaw();
+            Until.holds(
+                    "it goes on as another", SOON, () -> node.presence.node().endsWith(".1") && node.presence.open());
+            Until.holds(
+                    "the old incarnation is cleaned up",
+                    SOON,
+                    () -> admin.sync().exists(keys.prefix() + ":nodes:reap") == 0);
+            Until.holds(
+                    () -> "once: " + admin.sync().hgetall(keys.members(PUSH, "hall")),
+                    SOON,
+                    () -> admin.sync().hgetall(keys.members(PUSH, "hall")).equals(Map.of("u1", "1")));
+            assertThat(admin.sync().exists(keys.nodeMembers(PUSH, "hall", node.boot + ".0")))
+                    .isZero();
+        }
+    }
+
+    @Test
     void aRestartedRedisIsFilledAgain() throws Exception {
         try (var own = new OwnRedis();
                 var a = new TestNode(own, keys, fast()).start();
                 var b = new TestNode(own, keys, fast()).start()) {
             fill(a, b);
-            own.kill();
+            own.stop();
             Until.holds("both noticed", SOON, () -> !a.presence.open() && !b.presence.open());
             var opened = a.open(PUSH, "away", "away");
             assertThatThrownBy(() -> opened.toCompletableFuture().join())
@@ -403,7 +431,7 @@ class RedisPresenceIT {
             assertThatThrownBy(() -> joined.toCompletableFuture().join()).hasCauseInstanceOf(BackplaneException.class);
             b.close("s300");
             own.start();
-            try (var admin = client.connect(own.uri())) {
+            try (var admin = client.connect(RedisURI.create(own.url()))) {
                 rebuilt(admin.sync(), a, b, 2);
                 assertThat(admin.sync().sismember(keys.online(PUSH), "away")).isTrue();
             }

@@ -6,9 +6,11 @@ import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.BackplaneException;
 import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.presence.Presence.Online;
+import io.carillon.node.testing.OwnRedis;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisNoScriptException;
+import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.codec.ByteArrayCodec;
@@ -51,7 +53,7 @@ final class TestNode implements AutoCloseable {
     TestNode(String boot, OwnRedis redis, Keys keys, PresenceSettings settings) {
         this.boot = boot;
         this.keys = keys;
-        client = RedisClient.create(RESOURCES, redis.uri());
+        client = RedisClient.create(RESOURCES, RedisURI.create(redis.url()));
         client.setOptions(ClientOptions.builder()
                 .disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS)
                 .build());
@@ -111,9 +113,19 @@ final class TestNode implements AutoCloseable {
         private final StatefulRedisConnection<byte[], byte[]> connection;
         private final ArrayDeque<Runnable> kept = new ArrayDeque<>();
         private boolean frozen;
+        private Script trap;
 
         Scripts(StatefulRedisConnection<byte[], byte[]> connection) {
             this.connection = connection;
+        }
+
+        /** Freezes just before the next call of this script. */
+        synchronized void freezeBefore(Script script) {
+            trap = script;
+        }
+
+        synchronized boolean frozen() {
+            return frozen;
         }
 
         synchronized void freeze() {
@@ -128,6 +140,10 @@ final class TestNode implements AutoCloseable {
         @Override
         public synchronized CompletionStage<List<Object>> run(Script script, String key, List<String> arguments) {
             var result = new CompletableFuture<List<Object>>();
+            if (script == trap) {
+                trap = null;
+                frozen = true;
+            }
             if (frozen) kept.add(() -> send(script, key, arguments, result));
             else send(script, key, arguments, result);
             return result;

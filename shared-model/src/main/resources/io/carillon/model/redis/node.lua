@@ -62,7 +62,7 @@ end
 if operation == 'join' then
   redis.call('ZADD', lease, text(now + ARGV[3]), node)
   redis.call('HSET', info, node, ARGV[4])
-  local previous = ARGV[5]
+  local previous = ARGV[5] or ''
   if previous ~= '' and not redis.call('ZSCORE', reap, previous) then
     redis.call('ZREM', lease, previous)
     redis.call('HDEL', info, previous)
