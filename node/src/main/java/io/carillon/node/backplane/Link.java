@@ -160,7 +160,7 @@ abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
         try {
             var unused = control.schedule(this::attempt, millis, TimeUnit.MILLISECONDS);
         } catch (java.util.concurrent.RejectedExecutionException e) {
-            if (!stopped) throw e;
+            log.debug("Not connecting again: the connections are closed. connection={}", name);
         }
     }
 }
