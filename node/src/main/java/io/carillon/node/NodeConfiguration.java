@@ -3,6 +3,7 @@ package io.carillon.node;
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Boot;
 import io.carillon.model.redis.Keys;
+import io.carillon.node.backplane.Backplane;
 import io.carillon.node.dispatch.Dispatch;
 import io.carillon.node.edge.DrainListener;
 import io.carillon.node.edge.Gatekeeper;
@@ -10,12 +11,14 @@ import io.carillon.node.edge.SessionIds;
 import io.carillon.node.edge.UserSessions;
 import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Rule;
+import io.carillon.node.identity.Verdict;
 import io.carillon.node.presence.NodeState;
 import io.carillon.node.presence.Presence;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.EndpointSettings;
 import java.time.Clock;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -49,10 +52,13 @@ class NodeConfiguration {
         return new SessionIds(boot.id());
     }
 
+    /** Without Redis a session could neither be welcomed nor reached: the client tries another node. */
     @Bean
-    Gatekeeper gatekeeper(Authenticator authenticator) {
-        return (endpoint, credentials, address) ->
-                authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"));
+    Gatekeeper gatekeeper(Authenticator authenticator, Backplane backplane) {
+        var away = new Verdict.Refused(503, "this node has no Redis at the moment; try again shortly", "unavailable");
+        return (endpoint, credentials, address) -> backplane.connected()
+                ? authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"))
+                : CompletableFuture.completedFuture(away);
     }
 
     @Bean

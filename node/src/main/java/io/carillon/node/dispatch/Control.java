@@ -1,10 +1,10 @@
 package io.carillon.node.dispatch;
 
-import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Ids;
 import io.carillon.model.channel.Namespace;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Session;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JacksonException;
@@ -56,10 +56,12 @@ final class Control {
             log.warn("A control message was not understood and passed over.");
             return;
         }
-        ChannelName channel = ChannelName.user(namespace, user);
         for (Lane lane : lanes) {
             lane.run(() -> {
-                for (Session session : lane.members(channel)) {
+                // All of them: a session that is still opening is not on its user's channel yet.
+                for (Session session : List.copyOf(lane.sessions())) {
+                    if (!session.user().equals(user)
+                            || !session.endpoint().namespace().equals(namespace)) continue;
                     switch (op) {
                         case "kick" -> session.socket().close(CloseCode.KICKED);
                         case "join" -> commands.join(lane, session, room, null);

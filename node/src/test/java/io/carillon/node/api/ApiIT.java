@@ -10,7 +10,7 @@ import io.carillon.node.identity.Credentials;
 import io.carillon.node.identity.Forge;
 import io.carillon.node.identity.Rule;
 import io.carillon.node.identity.Verdict;
-import io.carillon.node.testing.OwnRedis;
+import io.carillon.node.testing.RedisServer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -64,7 +64,7 @@ class ApiIT {
     static final String KEY = "9hQ2vK7xW4bT1nR8mZ5cY3jL6pD0sF-gA";
     static final String OTHER_KEY = "uE4tB9kX2wN7qV5hM8zC1rJ6yG3dP0o_L";
 
-    private static final OwnRedis SERVER = new OwnRedis();
+    private static final RedisServer SERVER = RedisServer.running();
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final Keys KEYS = Keys.DEFAULT;
     private static final Namespace PUSH = Namespace.PUSH;
@@ -523,11 +523,11 @@ class ApiIT {
     @Test
     void aRetryAfterRedisWasAwayNeedNotWaitForTheLostCall() {
         String body = "{\"type\":\"a\",\"to\":\"u1\"}";
-        SERVER.frozen(true);
+        SERVER.freeze();
         try {
             retry("/api/ws/send", "k5", body).isProblem(503);
         } finally {
-            SERVER.frozen(false);
+            SERVER.thaw();
         }
         long start = System.nanoTime();
         retry("/api/ws/send", "k5", body).is(202);
@@ -793,11 +793,11 @@ class ApiIT {
     @Test
     void withoutRedisCallersAreToldSoonToTryAgain() {
         get("/api/ws/status").is(200);
-        SERVER.frozen(true);
+        SERVER.freeze();
         try {
             unavailable();
         } finally {
-            SERVER.frozen(false);
+            SERVER.thaw();
         }
         SERVER.stop();
         try {

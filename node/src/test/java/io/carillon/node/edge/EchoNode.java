@@ -14,6 +14,7 @@ import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
+import io.carillon.node.testing.Poll;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import java.nio.charset.StandardCharsets;
@@ -139,7 +140,7 @@ final class EchoNode implements AutoCloseable {
     /** Waits until what the door counted is given back. */
     void awaitEmpty() {
         Edge edge = bean(Edge.class);
-        Await.until(edge::isEmpty, "every session and admission given back");
+        Poll.until("every session and admission given back", Duration.ofSeconds(5), edge::isEmpty);
     }
 
     @Override

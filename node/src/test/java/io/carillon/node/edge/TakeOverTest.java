@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.node.edge.RawClient.Answer;
 import io.carillon.node.identity.Verdict;
+import io.carillon.node.testing.Poll;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -148,7 +150,10 @@ class TakeOverTest {
         node.doorman.instead = (endpoint, credentials, address) -> verdict;
         RawClient client = node.connect();
         client.send(RawClient.join(latin(request("/limited")), RawClient.text("early")));
-        Await.until(() -> !node.bean(Edge.class).isEmpty(), "the handshake is admitted");
+        Poll.until(
+                "the handshake is admitted",
+                Duration.ofSeconds(5),
+                () -> !node.bean(Edge.class).isEmpty());
         client.reset();
         node.awaitEmpty();
         verdict.complete(EchoNode.Doorman.granted(node.doorman.seen.peek()));

@@ -3,7 +3,7 @@ package io.carillon.node.identity;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.model.redis.Keys;
-import io.carillon.node.testing.OwnRedis;
+import io.carillon.node.testing.RedisServer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.time.Instant;
@@ -25,7 +25,7 @@ import org.springframework.data.redis.core.StringRedisTemplate;
 
 @Timeout(30)
 class TicketsIT {
-    private static final OwnRedis SERVER = new OwnRedis();
+    private static final RedisServer SERVER = RedisServer.running();
     private static LettuceConnectionFactory connections;
 
     private final AtomicLong now = new AtomicLong(1_800_000_000_000L);
@@ -123,7 +123,7 @@ class TicketsIT {
 
     @Test
     void aTicketThatCannotBeCheckedMayBeTriedAgain() {
-        SERVER.frozen(true);
+        SERVER.freeze();
         try {
             Verdict verdict = authenticator
                     .authenticateAsync(new Credentials(null, List.of(), Map.of("ticket", "a".repeat(43))), Rule.STRICT)
@@ -134,7 +134,7 @@ class TicketsIT {
                 assertThat(refused.temporary()).isTrue();
             });
         } finally {
-            SERVER.frozen(false);
+            SERVER.thaw();
         }
     }
 }

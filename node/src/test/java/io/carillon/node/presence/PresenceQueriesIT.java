@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
-import io.carillon.node.testing.OwnRedis;
+import io.carillon.node.testing.Poll;
+import io.carillon.node.testing.RedisServer;
 import io.lettuce.core.RedisURI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -25,14 +26,14 @@ import org.springframework.data.redis.core.StringRedisTemplate;
 class PresenceQueriesIT {
     private static final Namespace PUSH = Namespace.PUSH;
     private static final Keys KEYS = Keys.DEFAULT;
-    private static OwnRedis redis;
+    private static RedisServer redis;
     private static LettuceConnectionFactory factory;
     private static StringRedisTemplate template;
     private static PresenceQueries queries;
 
     @BeforeAll
     static void start() {
-        redis = new OwnRedis();
+        redis = RedisServer.running();
         factory = new LettuceConnectionFactory(
                 "127.0.0.1", RedisURI.create(redis.url()).getPort());
         factory.afterPropertiesSet();
@@ -94,7 +95,7 @@ class PresenceQueriesIT {
             assertThat(queries.roomCount(PUSH, "hall")).isEqualTo(1);
             assertThat(queries.inRoom(PUSH, "hall", "u2")).isTrue();
             assertThat(queries.roomMembers(PUSH, "hall", null, 10).users()).containsExactly("u2");
-            Until.holds(
+            Poll.until(
                     "beats carry the counts",
                     Duration.ofSeconds(5),
                     () -> queries.nodes().stream()
@@ -104,12 +105,12 @@ class PresenceQueriesIT {
                     .allMatch(node -> node.state().equals("up")
                             && node.port() == 8080
                             && node.rates().get("events") == 1.5);
-            Until.holds(
+            Poll.until(
                     "steady",
                     Duration.ofSeconds(5),
                     () -> b.presence.steadyFor().toMillis() > 600);
             a.kill();
-            Until.holds(
+            Poll.until(
                     "the dead node is off the list",
                     Duration.ofSeconds(4),
                     () -> queries.nodes().size() == 1);

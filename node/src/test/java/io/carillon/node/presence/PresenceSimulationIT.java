@@ -4,7 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
-import io.carillon.node.testing.OwnRedis;
+import io.carillon.node.testing.Poll;
+import io.carillon.node.testing.RedisServer;
 import io.lettuce.core.KillArgs;
 import io.lettuce.core.Range;
 import io.lettuce.core.RedisClient;
@@ -52,7 +53,7 @@ class PresenceSimulationIT {
         System.out.println("presence simulation, seed " + seed);
         var random = new Random(seed);
         var keys = new Keys("sim");
-        try (var redis = new OwnRedis()) {
+        try (var redis = RedisServer.running()) {
             var client = RedisClient.create(RedisURI.create(redis.url()));
             var all = new ArrayList<TestNode>();
             try (var connection = client.connect()) {
@@ -92,7 +93,7 @@ class PresenceSimulationIT {
                             .forEach(user -> rooms.computeIfAbsent(room, r -> new TreeMap<>())
                                     .merge(user, 1, Integer::sum)));
                 }
-                Until.holds(
+                Poll.until(
                         () -> "seed " + seed + ": " + difference(cli, keys, online, rooms),
                         Duration.ofSeconds(15),
                         () -> difference(cli, keys, online, rooms).isEmpty()
@@ -106,7 +107,7 @@ class PresenceSimulationIT {
         }
     }
 
-    private TestNode start(OwnRedis redis, Keys keys) {
+    private TestNode start(RedisServer redis, Keys keys) {
         var node = new TestNode(redis, keys, RedisPresenceIT.fast());
         truths.add(new Truth(node));
         return node.start();
@@ -121,7 +122,7 @@ class PresenceSimulationIT {
 
     private void pass(int millis) {
         long until = System.nanoTime() + millis * 1_000_000L;
-        Until.holds("time passes", Duration.ofSeconds(5), () -> System.nanoTime() >= until);
+        Poll.until("time passes", Duration.ofSeconds(5), () -> System.nanoTime() >= until);
     }
 
     private void step(Random random) {

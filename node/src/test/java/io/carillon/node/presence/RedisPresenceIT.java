@@ -8,7 +8,8 @@ import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.BackplaneException;
-import io.carillon.node.testing.OwnRedis;
+import io.carillon.node.testing.Poll;
+import io.carillon.node.testing.RedisServer;
 import io.lettuce.core.Range;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
@@ -40,7 +41,7 @@ class RedisPresenceIT {
     private static final Namespace PUSH = Namespace.PUSH;
     private static final Duration SOON = Duration.ofSeconds(10);
     private static final AtomicInteger CLUSTERS = new AtomicInteger();
-    private static OwnRedis redis;
+    private static RedisServer redis;
     private static RedisClient client;
     private static StatefulRedisConnection<String, String> connection;
 
@@ -50,7 +51,7 @@ class RedisPresenceIT {
 
     @BeforeAll
     static void startRedis() {
-        redis = new OwnRedis();
+        redis = RedisServer.running();
         client = RedisClient.create(RedisURI.create(redis.url()));
         connection = client.connect();
     }
@@ -175,7 +176,7 @@ class RedisPresenceIT {
                 if (i % 50 == 0) expected.add(user);
             }
         }
-        Until.holds(() -> "6 × 20 sessions, not " + sessionsInRedis(), SOON, () -> sessionsInRedis() == 120);
+        Poll.until(() -> "6 × 20 sessions, not " + sessionsInRedis(), SOON, () -> sessionsInRedis() == 120);
         assertThat(cli.smembers(keys.online(PUSH))).isEqualTo(expected);
         assertThat(onlineByLog()).isEqualTo(expected);
     }
@@ -195,7 +196,7 @@ class RedisPresenceIT {
             get(node.presence.joined(PUSH, "hall", node.boot + "-1", "u-" + node.boot, true));
         }
         var heard = listen("hall");
-        Until.holds(
+        Poll.until(
                 "everyone is steady",
                 SOON,
                 () -> alive.stream()
@@ -213,7 +214,7 @@ class RedisPresenceIT {
             alive.remove(victim);
             victim.kill();
             String user = "u-" + victim.boot;
-            Duration took = Until.holds(
+            Duration took = Poll.until(
                     "the victim is gone",
                     Duration.ofSeconds(4),
                     () -> !cli.sismember(keys.online(PUSH), user)
@@ -223,7 +224,7 @@ class RedisPresenceIT {
             assertThat(online()).isEqualTo(alive.size());
             String leave = "{\"type\":\"presence_leave\",\"room\":\"hall\",\"user\":\"" + user + "\",\"count\":"
                     + alive.size() + "}";
-            Until.holds("the departure is announced", SOON, () -> heard.contains(leave));
+            Poll.until("the departure is announced", SOON, () -> heard.contains(leave));
         }
         System.out.println("killed nodes were gone after " + times);
         assertThat(heard).hasSize(4);
@@ -242,13 +243,13 @@ class RedisPresenceIT {
     void aWatcherAndItsNeighboursKilledTogetherAreAllNoticed() throws Exception {
         for (int i = 0; i < 7; i++) node(settings(100, 10_000));
         for (TestNode node : nodes) get(node.open(PUSH, "1", "u-" + node.boot));
-        Until.holds(
+        Poll.until(
                 "everyone is steady",
                 SOON,
                 () -> nodes.stream().allMatch(node -> node.presence.steadyFor().toMillis() > 600));
         var survivor = nodes.getFirst();
         for (TestNode node : nodes) if (node != survivor) node.kill();
-        Duration took = Until.holds("one is left", Duration.ofSeconds(4), () -> online() == 1);
+        Duration took = Poll.until("one is left", Duration.ofSeconds(4), () -> online() == 1);
         System.out.println("six of seven nodes, killed together, were gone after " + took.toMillis() + " ms");
         assertThat(onlineByLog()).containsExactly("u-" + survivor.boot);
     }
@@ -262,25 +263,25 @@ class RedisPresenceIT {
         get(other.open(PUSH, "s", "w"));
         var heard = listen("hall");
         String before = frozen.presence.node();
-        Until.holds("graces are over", SOON, () -> other.presence.steadyFor().toMillis() > 1300);
+        Poll.until("graces are over", SOON, () -> other.presence.steadyFor().toMillis() > 1300);
         frozen.scripts.freeze();
         var late = frozen.open(PUSH, "late", "late");
-        Until.holds(
+        Poll.until(
                 "the lease decided", SOON, () -> online() == 1 && room("hall").isEmpty());
         frozen.close("s1");
         frozen.scripts.thaw();
         get(late);
-        Until.holds(() -> "250 + 1 online, not " + online(), SOON, () -> online() == 251);
+        Poll.until(() -> "250 + 1 online, not " + online(), SOON, () -> online() == 251);
         assertThat(frozen.presence.node()).isNotEqualTo(before).startsWith(frozen.boot + '.');
         assertThat(frozen.metrics.fencedCount()).isEqualTo(1);
-        Until.holds("the room is back", SOON, () -> room("hall").equals(Map.of("u0", "1")));
+        Poll.until("the room is back", SOON, () -> room("hall").equals(Map.of("u0", "1")));
         assertThat(cli.exists(keys.nodeSessions(PUSH, before))).isZero();
         assertThat(cli.hkeys(keys.userSessions(PUSH, "u2"))).hasSize(1);
         assertThat(cli.scard(keys.kind(PUSH, "agent"))).isEqualTo(249);
         assertThat(cli.sismember(keys.online(PUSH), "u1")).isFalse();
         assertThat(onlineByLog()).hasSize(251);
-        Until.holds("left and came back, once each", SOON, () -> heard.size() == 2);
-        Until.holds(
+        Poll.until("left and came back, once each", SOON, () -> heard.size() == 2);
+        Poll.until(
                 "cleaned up twice",
                 SOON,
                 () -> cli.zcard(keys.prefix() + ":nodes:reap") == 0 && cli.hlen(keys.prefix() + ":nodes:passes") == 0);
@@ -293,10 +294,10 @@ class RedisPresenceIT {
         var deaf = node(settings(400, 10_000));
         var other = node(settings(400, 10_000));
         get(deaf.open(PUSH, "1", "u1"));
-        Until.holds("steady", SOON, () -> other.presence.steadyFor().toMillis() > 600);
+        Poll.until("steady", SOON, () -> other.presence.steadyFor().toMillis() > 600);
         deaf.deafen();
         long start = other.presence.beats();
-        Until.holds("ten looks", SOON, () -> other.presence.beats() >= start + 10);
+        Poll.until("ten looks", SOON, () -> other.presence.beats() >= start + 10);
         assertThat(online()).isEqualTo(1);
         assertThat(deaf.metrics.fencedCount()).isZero();
     }
@@ -313,10 +314,10 @@ class RedisPresenceIT {
         dead.kill();
         a.presence.reap(dead.presence.node());
         b.presence.reap(dead.presence.node());
-        Until.holds("nobody is left", SOON, () -> online() == 0 && room("hall").isEmpty());
+        Poll.until("nobody is left", SOON, () -> online() == 0 && room("hall").isEmpty());
         assertThat(onlineByLog()).isEmpty();
         assertThat(log()).hasSize(2002);
-        Until.holds("announced", SOON, () -> !heard.isEmpty());
+        Poll.until("announced", SOON, () -> !heard.isEmpty());
         assertThat(heard).hasSize(1);
     }
 
@@ -358,7 +359,7 @@ class RedisPresenceIT {
         var calls = new ArrayList<CompletableFuture<?>>();
         try (var own = client.connect(ByteArrayCodec.INSTANCE)) {
             var scripts = new TestNode.Scripts(own);
-            Until.holds(
+            Poll.until(
                     "its topic is silent",
                     SOON,
                     () -> cli.pubsubNumsub(keys.node(dead.boot)).get(keys.node(dead.boot)) == 0);
@@ -375,7 +376,7 @@ class RedisPresenceIT {
 
     @Test
     void anEmptiedRedisIsFilledAgain() throws Exception {
-        try (var own = new OwnRedis();
+        try (var own = RedisServer.running();
                 var a = new TestNode(own, keys, fast()).start();
                 var b = new TestNode(own, keys, fast()).start()) {
             fill(a, b);
@@ -391,22 +392,22 @@ class RedisPresenceIT {
 
     @Test
     void aRoomEnteredBeforeRedisWasEmptiedAndJoinedAfterCountsOnce() throws Exception {
-        try (var own = new OwnRedis();
+        try (var own = RedisServer.running();
                 var node = new TestNode(own, keys, settings(100, 10_000)).start();
                 var admin = client.connect(RedisURI.create(own.url()))) {
             get(node.open(PUSH, "1", "u1"));
             node.scripts.freezeBefore(Script.ROOM);
             node.presence.joined(PUSH, "hall", node.boot + "-1", "u1", true);
-            Until.holds("it is about to join", SOON, node.scripts::frozen);
+            Poll.until("it is about to join", SOON, node.scripts::frozen);
             admin.sync().flushall();
             node.scripts.thaw();
-            Until.holds(
+            Poll.until(
                     "it goes on as another", SOON, () -> node.presence.node().endsWith(".1") && node.presence.open());
-            Until.holds(
+            Poll.until(
                     "the old incarnation is cleaned up",
                     SOON,
                     () -> admin.sync().exists(keys.prefix() + ":nodes:reap") == 0);
-            Until.holds(
+            Poll.until(
                     () -> "once: " + admin.sync().hgetall(keys.members(PUSH, "hall")),
                     SOON,
                     () -> admin.sync().hgetall(keys.members(PUSH, "hall")).equals(Map.of("u1", "1")));
@@ -417,12 +418,12 @@ class RedisPresenceIT {
 
     @Test
     void aRestartedRedisIsFilledAgain() throws Exception {
-        try (var own = new OwnRedis();
+        try (var own = RedisServer.running();
                 var a = new TestNode(own, keys, fast()).start();
                 var b = new TestNode(own, keys, fast()).start()) {
             fill(a, b);
             own.stop();
-            Until.holds("both noticed", SOON, () -> !a.presence.open() && !b.presence.open());
+            Poll.until("both noticed", SOON, () -> !a.presence.open() && !b.presence.open());
             var opened = a.open(PUSH, "away", "away");
             assertThatThrownBy(() -> opened.toCompletableFuture().join())
                     .isInstanceOf(CompletionException.class)
@@ -445,12 +446,12 @@ class RedisPresenceIT {
     }
 
     private void rebuilt(RedisCommands<String, String> own, TestNode a, TestNode b, int inHall) {
-        Until.holds(
+        Poll.until(
                 () -> "301 users online, not " + own.scard(keys.online(PUSH)),
                 SOON,
                 () -> own.scard(keys.online(PUSH)) == 301
                         && own.scard(keys.nodeSessions(PUSH, a.presence.node())) >= 300);
-        Until.holds(
+        Poll.until(
                 () -> "the hall is right: " + own.hgetall(keys.members(PUSH, "hall")),
                 SOON,
                 () -> own.hgetall(keys.members(PUSH, "hall")).values().stream()
@@ -458,7 +459,7 @@ class RedisPresenceIT {
                                 .sum()
                         == inHall);
         // What was written between the loss and the next beat stands under the old incarnation; it is reaped, twice.
-        Until.holds("old incarnations are cleaned up", SOON, () -> own.exists(keys.prefix() + ":nodes:reap") == 0);
+        Poll.until("old incarnations are cleaned up", SOON, () -> own.exists(keys.prefix() + ":nodes:reap") == 0);
         assertThat(own.scard(keys.online(PUSH))).isEqualTo(301);
         assertThat(own.hvals(keys.members(PUSH, "hall")).stream()
                         .mapToInt(Integer::parseInt)
@@ -482,19 +483,19 @@ class RedisPresenceIT {
         a.presence.left(PUSH, "hall", a.boot + "-1", "u1", true);
         a.presence.closed(a.boot + "-2");
         a.presence.left(PUSH, "hall", a.boot + "-2", "u1", true);
-        Until.holds("one node holds him", SOON, () -> room("hall").equals(Map.of("u1", "1", "quiet", "1")));
+        Poll.until("one node holds him", SOON, () -> room("hall").equals(Map.of("u1", "1", "quiet", "1")));
         b.presence.left(PUSH, "hall", b.boot + "-1", "u1", true);
         b.presence.left(PUSH, "hall", b.boot + "-2", "quiet", true);
-        Until.holds("the room is empty", SOON, () -> room("hall").isEmpty());
+        Poll.until("the room is empty", SOON, () -> room("hall").isEmpty());
         assertThat(get(b.presence.joined(PUSH, "hall", b.boot + "-3", "u3", true)))
                 .isEqualTo(1);
-        Until.holds("all announcements are here", SOON, () -> heard.size() >= 3);
+        Poll.until("all announcements are here", SOON, () -> heard.size() >= 3);
         assertThat(heard)
                 .containsExactly(
                         "{\"type\":\"presence_join\",\"room\":\"hall\",\"user\":\"u1\",\"count\":1}",
                         "{\"type\":\"presence_leave\",\"room\":\"hall\",\"user\":\"u1\",\"count\":1}",
                         "{\"type\":\"presence_join\",\"room\":\"hall\",\"user\":\"u3\",\"count\":1}");
-        Until.holds(
+        Poll.until(
                 "the node's set of rooms follows",
                 SOON,
                 () -> cli.smembers(keys.nodeRooms(PUSH, a.presence.node())).isEmpty()
@@ -561,7 +562,7 @@ class RedisPresenceIT {
         cli.hset(keys.userSessions(PUSH, "elder"), "gone-1", "gone.0|agent|g1|1|a|e|1");
         cli.sadd(keys.kind(PUSH, "agent"), "elder");
         cli.sadd(keys.group(PUSH, "g1"), "elder", "stray");
-        Until.holds(
+        Poll.until(
                 "repaired",
                 SOON,
                 () -> cli.smembers(keys.online(PUSH)).equals(cli.smembers(keys.group(PUSH, "g1")))
@@ -583,7 +584,7 @@ class RedisPresenceIT {
         get(node.presence.joined(PUSH, "hall", node.boot + "-1", "u1", true));
         node.kill();
         cli.zrem(keys.leases(), node.presence.node());
-        Until.holds("no ghost", SOON, () -> online() == 0 && room("hall").isEmpty());
+        Poll.until("no ghost", SOON, () -> online() == 0 && room("hall").isEmpty());
         assertThat(onlineByLog()).isEmpty();
         assertThat(other.metrics.fencedCount()).isZero();
     }
@@ -596,30 +597,30 @@ class RedisPresenceIT {
         get(a.open(PUSH, "1", "u1"));
         get(b.open(PUSH, "2", "u1"));
         get(b.open(chat, "3", "u9"));
-        Until.holds(() -> "totals, not " + cli.hgetall(keys.stats()), SOON, () -> {
+        Poll.until(() -> "totals, not " + cli.hgetall(keys.stats()), SOON, () -> {
             var stats = cli.hgetall(keys.stats());
             stats.remove("updated");
             return stats.equals(Map.of(
                     "push.online", "1", "push.sessions", "2", "chat.online", "1", "chat.sessions", "1", "nodes", "2"));
         });
-        Until.holds(
+        Poll.until(
                 "the gauge follows on both",
                 SOON,
                 () -> a.metrics.usersOnline("chat") == 1 && b.metrics.usersOnline("push") == 1);
-        Until.holds(
+        Poll.until(
                 "steady",
                 SOON,
                 () -> nodes.stream().allMatch(node -> node.presence.steadyFor().toMillis() > 600));
         String leader = cli.get(keys.prefix() + ":nodes:leader");
         nodes.stream().filter(node -> node.presence.node().equals(leader)).forEach(TestNode::kill);
-        Until.holds("the other leads", Duration.ofSeconds(4), () -> "1".equals(cli.hget(keys.stats(), "nodes")));
+        Poll.until("the other leads", Duration.ofSeconds(4), () -> "1".equals(cli.hget(keys.stats(), "nodes")));
     }
 
     @Test
     void tenThousandSessionsAreRegisteredAndReapedInAFewSeconds() throws Exception {
         var node = node(settings(100, 10_000));
         var watcher = node(settings(100, 10_000));
-        Until.holds("steady", SOON, () -> watcher.presence.steadyFor().toMillis() > 600);
+        Poll.until("steady", SOON, () -> watcher.presence.steadyFor().toMillis() > 600);
         long start = System.nanoTime();
         var opened = new ArrayList<CompletableFuture<?>>();
         for (int i = 0; i < 10_000; i++) {
@@ -630,18 +631,18 @@ class RedisPresenceIT {
         assertThat(online()).isEqualTo(10_000);
         start = System.nanoTime();
         for (int i = 0; i < 10_000; i++) node.presence.joined(PUSH, "r" + i % 100, node.boot + "-s" + i, "u" + i, true);
-        Until.holds(
+        Poll.until(
                 "all are in rooms",
                 SOON,
                 () -> cli.hlen(keys.members(PUSH, "r0")) == 100 && cli.hlen(keys.members(PUSH, "r99")) == 100);
         long joined = System.nanoTime() - start;
         node.kill();
-        Duration reaped = Until.holds(() -> online() + " are left", SOON, () -> online() == 0);
+        Duration reaped = Poll.until(() -> online() + " are left", SOON, () -> online() == 0);
         System.out.printf(
                 "10,000 sessions: registered in %d ms, in 100 rooms in %d ms, gone %d ms after the kill%n",
                 registered / 1_000_000, joined / 1_000_000, reaped.toMillis());
         assertThat(onlineByLog()).isEmpty();
-        Until.holds(
+        Poll.until(
                 "rooms are empty",
                 SOON,
                 () -> room("r0").isEmpty() && room("r99").isEmpty());

@@ -6,7 +6,8 @@ import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.BackplaneException;
 import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.presence.Presence.Online;
-import io.carillon.node.testing.OwnRedis;
+import io.carillon.node.testing.Poll;
+import io.carillon.node.testing.RedisServer;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisNoScriptException;
@@ -46,11 +47,11 @@ final class TestNode implements AutoCloseable {
     private final StatefulRedisConnection<byte[], byte[]> commands;
     private final StatefulRedisPubSubConnection<byte[], byte[]> topic;
 
-    TestNode(OwnRedis redis, Keys keys, PresenceSettings settings) {
+    TestNode(RedisServer redis, Keys keys, PresenceSettings settings) {
         this("%08x".formatted(BOOTS.incrementAndGet() * 0x9E3779B1), redis, keys, settings);
     }
 
-    TestNode(String boot, OwnRedis redis, Keys keys, PresenceSettings settings) {
+    TestNode(String boot, RedisServer redis, Keys keys, PresenceSettings settings) {
         this.boot = boot;
         this.keys = keys;
         client = RedisClient.create(RESOURCES, RedisURI.create(redis.url()));
@@ -72,7 +73,7 @@ final class TestNode implements AutoCloseable {
 
     TestNode start() {
         presence.start();
-        Until.holds("a lease", Duration.ofSeconds(10), presence::open);
+        Poll.until("a lease", Duration.ofSeconds(10), presence::open);
         return this;
     }
 

@@ -34,7 +34,7 @@ class PushIT {
 
     @BeforeAll
     static void start() {
-        nodes = new Nodes("redis://127.0.0.1:" + redis.uri().getPort(), 2, Map.of());
+        nodes = new Nodes(redis.url(), 2, Map.of());
         cli = redis.commands();
     }
 

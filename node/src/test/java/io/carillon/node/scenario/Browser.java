@@ -1,6 +1,7 @@
 package io.carillon.node.scenario;
 
 import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Poll;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;

@@ -3,6 +3,7 @@ package io.carillon.node.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Poll;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,6 +3,7 @@ package io.carillon.node.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Poll;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpRequest;

@@ -58,7 +58,8 @@ public final class Nodes implements AutoCloseable {
         Poll.until("the node is ready", Duration.ofSeconds(20), () -> ready(added));
     }
 
-    private boolean ready(int node) throws IOException, InterruptedException {
+    /** Whether the node's readiness answers 200. */
+    public boolean ready(int node) throws IOException, InterruptedException {
         var request = HttpRequest.newBuilder(URI.create(managementUrl(node) + "/actuator/health/readiness"));
         return HTTP.send(request.build(), HttpResponse.BodyHandlers.discarding())
                         .statusCode()

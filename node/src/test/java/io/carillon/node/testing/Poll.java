@@ -3,26 +3,45 @@ package io.carillon.node.testing;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
 
-/** Waits for something to become true, no longer than a deadline. */
+/** Waits for a condition, never for a length of time: asks again and again until it holds or a deadline passes. */
 public final class Poll {
     private Poll() {}
 
-    /** Asks until the answer is yes; fails with the last other answer when it does not come in time. */
-    public static void until(String what, Duration within, Callable<Boolean> ask) {
+    /** Returns the first answer that is wanted; fails with the last one when none comes in time. */
+    public static <T> T until(String what, Duration within, Callable<T> ask, Predicate<T> wanted) {
         long deadline = System.nanoTime() + within.toNanos();
         while (true) {
             Object last;
             try {
-                if (ask.call()) return;
-                last = false;
-            } catch (Exception e) {
+                T answer = ask.call();
+                if (wanted.test(answer)) return answer;
+                last = answer;
+            } catch (Exception | AssertionError e) {
                 last = e;
             }
             if (System.nanoTime() > deadline) {
-                throw new AssertionError(what + ": not within " + within + "; last answer " + last);
+                throw new AssertionError(what + ": not within " + within + "; last seen: " + last);
             }
             LockSupport.parkNanos(5_000_000);
+        }
+    }
+
+    /** Asks until the answer is yes; returns how long that took. */
+    public static Duration until(String what, Duration within, Callable<Boolean> ask) {
+        long start = System.nanoTime();
+        until(what, within, ask, answer -> answer);
+        return Duration.ofNanos(System.nanoTime() - start);
+    }
+
+    /** The same, with words that are found when it fails. */
+    public static Duration until(Supplier<String> what, Duration within, Callable<Boolean> ask) {
+        try {
+            return until("it", within, ask);
+        } catch (AssertionError e) {
+            throw new AssertionError(what.get(), e);
         }
     }
 }

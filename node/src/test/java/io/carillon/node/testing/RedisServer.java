@@ -31,7 +31,7 @@ import redis.embedded.core.ExecutableProvider;
  * else {@code redis-server} from the PATH, else the binary that embedded-redis brings. {@link #own} is a process of this
  * test, which may be stopped, started again and frozen. Tests never skip for want of a Redis.
  */
-public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
+public final class RedisServer implements BeforeAllCallback, AfterAllCallback, AutoCloseable {
     private enum Choice {
         ANY,
         OWN,
@@ -74,8 +74,19 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
         return this;
     }
 
+    /** A process of this test, started; for tests that need one in the middle. To be closed. */
+    public static RedisServer running() {
+        var server = own();
+        server.prepare();
+        return server;
+    }
+
     @Override
     public void beforeAll(ExtensionContext context) {
+        prepare();
+    }
+
+    private void prepare() {
         String url = System.getProperty("redis.url", "");
         if (choice == Choice.ANY && !url.isBlank()) {
             uri = RedisURI.create(url);
@@ -101,6 +112,11 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
 
     @Override
     public void afterAll(ExtensionContext context) {
+        close();
+    }
+
+    @Override
+    public void close() {
         disconnect();
         if (container != null) container.stop();
         if (process != null) stop();
@@ -111,6 +127,11 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
     public RedisURI uri() {
         if (uri == null) throw new IllegalStateException("the server is not started yet");
         return uri;
+    }
+
+    /** The same as text. */
+    public String url() {
+        return "redis://" + uri().getHost() + ":" + uri().getPort();
     }
 
     /** Commands on a connection of the test's own, made on first use after each start. */
@@ -162,7 +183,7 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
 
     /** Ends the process of the test at once, as a crash does. */
     public void stop() {
-        Process running = running();
+        Process running = process();
         disconnect();
         running.destroyForcibly();
         try {
@@ -185,7 +206,7 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
     private void signal(String signal) {
         try {
             int answer = new ProcessBuilder(
-                            "kill", signal, Long.toString(running().pid()))
+                            "kill", signal, Long.toString(process().pid()))
                     .start()
                     .waitFor();
             if (answer != 0) throw new IllegalStateException("kill " + signal + " answered " + answer);
@@ -196,7 +217,7 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback {
         }
     }
 
-    private Process running() {
+    private Process process() {
         if (process == null) throw new IllegalStateException("not a running process of this test");
         return process;
     }

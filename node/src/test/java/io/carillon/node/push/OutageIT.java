@@ -1,0 +1,53 @@
+package io.carillon.node.push;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Nodes;
+import io.carillon.node.testing.Poll;
+import io.carillon.node.testing.RedisServer;
+import java.net.http.WebSocketHandshakeException;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+
+/** Redis goes and comes back under a node that holds sessions. */
+class OutageIT {
+    @Test
+    void sessionsStayPublishersAreToldAndEverythingHeals() throws Exception {
+        try (var redis = RedisServer.running();
+                var nodes = new Nodes(redis.url(), 1, Map.of());
+                Client ada = Client.welcomed(nodes.url(0), "ada");
+                Client bob = Client.welcomed(nodes.url(0), "bob")) {
+            redis.stop();
+            bob.next("degraded");
+            ada.next("degraded");
+            assertThat(nodes.ready(0)).isFalse();
+            long asked = System.nanoTime();
+            ada.send("{\"type\":\"chat\",\"to\":\"bob\",\"ref\":\"1\"}");
+            JsonNode error = ada.next("error");
+            assertThat(error.path("code").asString()).isEqualTo("unavailable");
+            assertThat(error.path("ref").asString()).isEqualTo("1");
+            assertThat(Duration.ofNanos(System.nanoTime() - asked)).isLessThan(Duration.ofSeconds(2));
+            assertThatThrownBy(() -> Client.push(nodes.url(0), "cleo"))
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            WebSocketHandshakeException.class,
+                            refused -> assertThat(refused.getResponse().statusCode())
+                                    .isEqualTo(503));
+
+            redis.start();
+            bob.next("restored");
+            ada.next("restored");
+            // Empty now: what the sessions knew of their channels cannot be proven, and they are told.
+            Poll.until("the node is ready again", Duration.ofSeconds(20), () -> nodes.ready(0));
+            assertThat(redis.commands().smembers("carillon:push:presence:online"))
+                    .containsExactlyInAnyOrder("ada", "bob");
+            ada.send("{\"type\":\"after\",\"to\":\"bob\",\"ref\":\"2\"}");
+            assertThat(ada.next("sent").path("offset").asLong()).isEqualTo(1);
+            assertThat(bob.next("after").path("from").asString()).isEqualTo("ada");
+        }
+    }
+}
