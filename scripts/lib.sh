@@ -128,6 +128,10 @@ bundled_redis() {
     fi
 }
 
+# How a small node's JVM is run: short young collections, and memory that the start took and nobody needs is given back.
+NODE_JVM=(-XX:+UseSerialGC -Xmn16m -Xms24m -XX:MinHeapFreeRatio=20 -XX:MaxHeapFreeRatio=40
+    -XX:TrimNativeHeapInterval=5000 -XX:+UseCompactObjectHeaders --enable-native-access=ALL-UNNAMED)
+
 # newer <jar> <path…>: is the jar missing, or a source newer? A reproducible jar is dated by its build, so its change
 # time is what tells when it was written.
 newer() {
@@ -440,8 +444,7 @@ launch_node() {
             wait "$pid" || code=$?
             echo "$code" >"$node.exit"
         ' carillon-node "$NODES/$n" \
-            "$JAVA_HOME/bin/java" -XX:+UseSerialGC -Xmn16m -Xmx256m -XX:+UseCompactObjectHeaders -XX:+ExitOnOutOfMemoryError \
-            --enable-native-access=ALL-UNNAMED -jar "$APP"
+            "$JAVA_HOME/bin/java" "${NODE_JVM[@]}" -Xmx256m -XX:+ExitOnOutOfMemoryError -jar "$APP"
     ) </dev/null >>"$LOGS/node-$n.log" 2>&1 9>&- &
     disown
     within 10 test -s "$NODES/$n.process" || die "node $n did not start"
