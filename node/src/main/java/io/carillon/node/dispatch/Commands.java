@@ -71,7 +71,7 @@ final class Commands {
 
     /** Does what the client asks; on the session's loop. */
     void received(Lane lane, Session session, Command command) {
-        if (!session.maysend(lane.now())) {
+        if (!session.maySend(lane.now())) {
             refuse(lane, session, command.ref(), "rate_limited", "too many messages; send fewer a second");
             if (session.flooding(lane.now(), settings.refusals())) {
                 session.socket().close(CloseCode.TOO_MANY_MESSAGES);

@@ -213,6 +213,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         if (text != null) session.outbox().first(Frames.text(allocator, text));
         session.outbox().release();
         lane.flushSoon(session);
+        expire(lane, session, clock.millis());
         session.takeWhenOpen().forEach(Runnable::run);
         for (String room : granted.getNow(Set.of())) commands.join(lane, session, room, null);
     }
@@ -272,12 +273,17 @@ public final class Dispatch implements SessionListener, ChannelListener {
             if (i >= here.size()) continue;
             Session session = here.get(i);
             if (now - session.since() > STARTS_KEPT.toMillis()) session.forgetStarts();
-            long left = session.principal().expiresAt() - now;
-            if (left <= 0) {
-                session.socket().close(CloseCode.TOKEN_EXPIRED);
-            } else if (left <= 30_000 && session.state() == Session.State.OPEN && session.announceExpiry()) {
-                send(lane, session, new Notice.TokenExpiring((left + 999) / 1000));
-            }
+            expire(lane, session, now);
+        }
+    }
+
+    /** Closes a session whose credential has ended; announces an end that is near. */
+    private void expire(Lane lane, Session session, long now) {
+        long left = session.principal().expiresAt() - now;
+        if (left <= 0) {
+            session.socket().close(CloseCode.TOKEN_EXPIRED);
+        } else if (left <= 30_000 && session.state() == Session.State.OPEN && session.announceExpiry()) {
+            send(lane, session, new Notice.TokenExpiring((left + 999) / 1000));
         }
     }
 

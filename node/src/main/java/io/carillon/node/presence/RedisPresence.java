@@ -111,6 +111,7 @@ public final class RedisPresence implements Presence {
     /** Takes a lease as soon as Redis answers, and renews it from then on. */
     public void start() {
         loop.every(loop.settings.beat(), this::tick);
+        loop.every(loop.settings.beat().dividedBy(4), this::countOnline);
         loop.after(loop.settings.selfCheck(), this::selfCheck);
     }
 
@@ -338,11 +339,12 @@ public final class RedisPresence implements Presence {
             });
         }
         if (Reply.number(reply.get(2)) == 1) leader.lead(Reply.text(reply.get(1)));
-        countOnline();
+        countNamespaces();
     }
 
     /** The gauge is of this moment, not of the leader's last word: the leader may be the node that just died. */
     private void countOnline() {
+        if (!open) return;
         for (String name : metrics.namespaces()) {
             loop.call(
                     Script.KEY,
@@ -351,7 +353,10 @@ public final class RedisPresence implements Presence {
                     size -> metrics.online(name, Reply.number(size.getFirst())),
                     failure -> standing.lost());
         }
-        // Namespaces that only other nodes serve are named by the totals.
+    }
+
+    /** Namespaces that only other nodes serve are named by the totals. */
+    private void countNamespaces() {
         loop.call(
                 Script.KEY,
                 loop.keys.stats(),

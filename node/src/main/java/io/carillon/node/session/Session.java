@@ -186,7 +186,7 @@ public final class Session {
      *
      * @param now milliseconds of the loop's clock
      */
-    public boolean maysend(long now) {
+    public boolean maySend(long now) {
         int rate = endpoint.messagesPerSecond();
         if (rate == 0) return true;
         if (filledAt != 0) tokens = Math.min(endpoint.burst(), tokens + (now - filledAt) * rate / 1000f);
