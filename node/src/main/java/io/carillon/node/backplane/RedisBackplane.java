@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -284,12 +285,19 @@ public final class RedisBackplane implements Backplane {
         Subscriber to = link.ready();
         var wanted = new ArrayList<byte[]>();
         var unwanted = new ArrayList<byte[]>();
+        // Each topic once: all UNSUBSCRIBEs leave before all SUBSCRIBEs, so two for one topic might swap.
+        var taken = new HashSet<Topic>();
+        var again = new ArrayList<Topic>();
         for (int i = 0; i < CHUNK * CHUNKS; i++) {
             Topic topic = changes.poll();
             if (topic == null) break;
             subscriptions.computeIfPresent(topic, (key, known) -> {
                 if (to == null) return known.wanted ? known : null;
                 if (known.on == to && !known.changed) return known; // queued twice
+                if (!taken.add(key)) {
+                    again.add(key);
+                    return known;
+                }
                 known.changed = false;
                 if (known.wanted) {
                     if (known.on != to) {
@@ -310,6 +318,7 @@ public final class RedisBackplane implements Backplane {
                 return known; // until Redis has acknowledged it
             });
         }
+        changes.addAll(again);
         if (to != null) {
             for (List<byte[]> chunk : chunks(unwanted)) {
                 to.watch(to.redis.unsubscribe(chunk.toArray(byte[][]::new)).toCompletableFuture());

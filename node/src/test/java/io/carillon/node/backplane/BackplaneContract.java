@@ -22,6 +22,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** Every promise of {@link Backplane}, for every adapter. */
@@ -316,7 +317,7 @@ abstract class BackplaneContract {
         }
     }
 
-    @Test
+    @RepeatedTest(5)
     void changingOnesMindOftenEndsAsTheLastWish() {
         Recorder recorder = new Recorder();
         Backplane node = started(fresh("a"), recorder);
