@@ -303,7 +303,10 @@ final class Commands {
                     boolean proven = missed != null && missed.proven() && placed(missed, start);
                     if (proven) {
                         for (Event event : missed.events()) {
-                            if (isFor(session, event) && before(event, start)) dispatch.send(lane, session, event);
+                            if (!isFor(session, event) || !before(event, start)) continue;
+                            dispatch.send(lane, session, event);
+                            // What the kernel takes now need not wait in the outbox, which is bounded.
+                            if (!session.socket().writable()) session.socket().flush();
                         }
                     }
                     place.release(session, start, frame -> lane.send(session, frame, 1));

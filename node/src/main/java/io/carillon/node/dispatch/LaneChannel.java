@@ -81,7 +81,7 @@ final class LaneChannel {
         return true;
     }
 
-    /** Keeps the delivery's frame for the sessions whose frames wait; false for one that has too many. */
+    /** Keeps the delivery's frame for the sessions whose frames wait; one that has {@code limit} already goes to {@code full}. */
     void keep(Delivery delivery, int limit, Consumer<Session> full) {
         Map<Session, Deque<Held>> waiting = holding;
         if (waiting == null) return;

@@ -414,6 +414,35 @@ class PushIT {
     }
 
     @Test
+    void resumeBringsMoreThanAnOutboxHolds() throws Exception {
+        String bob = user("bob");
+        JsonNode own;
+        try (Client first = Client.push(nodes.url(0), bob)) {
+            own = first.next("welcome").path("channels").path("user:" + bob);
+        }
+        String event = "{\"type\":\"large\",\"content\":\"" + "x".repeat(8_000) + "\"}";
+        for (int i = 0; i < 250; i++) {
+            cli.fcall(
+                    "carillon_publish",
+                    ScriptOutputType.MULTI,
+                    new String[] {"carillon:push:user:{" + bob + "}"},
+                    event,
+                    "large-" + test + "-" + i);
+        }
+        try (Client back = on(1, bob)) {
+            back.send("{\"type\":\"resume\",\"channels\":{\"user:" + bob + "\":" + position(own) + "}}");
+            List<JsonNode> frames = back.upTo("resumed");
+            assertThat(frames).hasSize(251);
+            assertThat(frames.getLast()
+                            .path("channels")
+                            .path("user:" + bob)
+                            .path("recovered")
+                            .asBoolean())
+                    .isTrue();
+        }
+    }
+
+    @Test
     void resumeSaysWhenTheHistoryNoLongerReachesBack() throws Exception {
         String bob = user("bob");
         try (Client ada = on(0, user("ada"))) {
