@@ -10,6 +10,7 @@ import io.carillon.node.testing.RedisServer;
 import java.net.http.WebSocketHandshakeException;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
@@ -43,8 +44,11 @@ class OutageIT {
             ada.next("restored");
             // Empty now: what the sessions knew of their channels cannot be proven, and they are told.
             Poll.until("the node is ready again", Duration.ofSeconds(20), () -> nodes.ready(0));
-            assertThat(redis.commands().smembers("carillon:push:presence:online"))
-                    .containsExactlyInAnyOrder("ada", "bob");
+            Poll.until(
+                    "both to be online again",
+                    Duration.ofSeconds(20),
+                    () -> redis.commands().smembers("carillon:push:presence:online"),
+                    Set.of("ada", "bob")::equals);
             ada.send("{\"type\":\"after\",\"to\":\"bob\",\"ref\":\"2\"}");
             assertThat(ada.next("sent").path("offset").asLong()).isEqualTo(1);
             assertThat(bob.next("after").path("from").asString()).isEqualTo("ada");

@@ -69,9 +69,10 @@ class NodesScenarioIT {
         var status = cluster.script("status");
         assertThat(status.code()).isEqualTo(1);
         assertThat(status.output()).containsPattern("node 2 +down");
+        // Nodes that have just come up believe no silence of others for 5 s (ADR 6); then it takes 2.5 s at most.
         Poll.until(
                 "all counts to be " + left,
-                Duration.ofSeconds(4),
+                Duration.ofSeconds(12),
                 this::counts,
                 counts -> counts.stream().allMatch(count -> count == left));
 
