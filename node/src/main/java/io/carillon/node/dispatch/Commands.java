@@ -292,8 +292,7 @@ final class Commands {
             return backplane.read(name, null, 1).thenApply(answer -> new Outcome(false, answer.top(), null));
         }
         if (after.equals(start)) {
-            place.release(session, start, frame -> lane.send(session, frame, 1));
-            lane.flushSoon(session);
+            lane.release(place, session, start);
             return CompletableFuture.completedFuture(new Outcome(true, start, null));
         }
         var done = new CompletableFuture<Outcome>();
@@ -309,8 +308,7 @@ final class Commands {
                             if (!session.socket().writable()) session.socket().flush();
                         }
                     }
-                    place.release(session, start, frame -> lane.send(session, frame, 1));
-                    lane.flushSoon(session);
+                    lane.release(place, session, start);
                     if (missed == null)
                         done.completeExceptionally(failure == null ? new BackplaneException("no answer") : failure);
                     else done.complete(new Outcome(proven, start, null));

@@ -276,6 +276,14 @@ final class Lane {
         return channel.hold(session);
     }
 
+    /** What waited for the session on this channel leaves, but for what lies before the position; it waits no longer. */
+    void release(LaneChannel channel, Session session, Position sent) {
+        // What this sweep brought so far waits for the session already: it must not come with the others' as well.
+        settle(channel);
+        channel.release(session, sent, (frame, at) -> send(session, channel.name(), frame, at));
+        flushSoon(session);
+    }
+
     /** Takes the session off the channel; whether it was on it. */
     boolean remove(ChannelName name, Dialect dialect, Session session) {
         LaneChannel channel = find(name, dialect);

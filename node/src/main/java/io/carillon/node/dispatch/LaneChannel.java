@@ -93,11 +93,6 @@ final class LaneChannel {
         });
     }
 
-    /** As {@link #release(Session, Position, BiConsumer)} where the positions are of no interest. */
-    void release(Session session, Position sent, Consumer<ByteBuf> then) {
-        release(session, sent, (frame, at) -> then.accept(frame));
-    }
-
     /** Its frames wait no longer: those behind the position go to {@code then}, and the session is a member again. */
     void release(Session session, Position sent, BiConsumer<ByteBuf, @Nullable Position> then) {
         Deque<Held> frames = unhold(session);

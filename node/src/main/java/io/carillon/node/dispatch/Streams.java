@@ -122,9 +122,7 @@ final class Streams {
 
     private void goOn(Lane lane, Session session, ChannelName channel, Position start) {
         LaneChannel place = dispatch.place(lane, session, channel);
-        if (place == null) return;
-        place.release(session, start, (frame, at) -> lane.send(session, channel, frame, at));
-        lane.flushSoon(session);
+        if (place != null) lane.release(place, session, start);
     }
 
     /** Where a notice takes a stream to; null when it does not move it. */

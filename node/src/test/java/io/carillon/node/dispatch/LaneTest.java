@@ -194,11 +194,28 @@ class LaneTest {
         assertThat(String.join("", written(1))).isEqualTo("456");
         onLoop(() -> {
             lane.send(resuming, frame("3"), 1);
-            lane.find(CHANNEL, dialect).release(resuming, new Position("e", 3), held -> lane.send(resuming, held, 1));
+            lane.release(lane.find(CHANNEL, dialect), resuming, new Position("e", 3));
         });
         deliver(CHANNEL, "7", null, null, null);
         onLoop(() -> {});
         assertThat(String.join("", written(0))).isEqualTo("3467");
+    }
+
+    @Test
+    void whatCameInTheSweepThatEndsAHoldComesOnce() {
+        Session resuming = session("a", "u1", 1000, CHANNEL);
+        session("b", "u2", 1000, CHANNEL);
+        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming));
+        var go = new CountDownLatch(1);
+        loop.execute(() -> await(go));
+        deliver(CHANNEL, "4", null, null, null);
+        lane.run(() -> lane.release(lane.find(CHANNEL, dialect), resuming, new Position("e", 3)));
+        deliver(CHANNEL, "5", null, null, null);
+        go.countDown();
+        onLoop(() -> {});
+        onLoop(() -> {});
+        assertThat(String.join("", written(0))).isEqualTo("45");
+        assertThat(String.join("", written(1))).isEqualTo("45");
     }
 
     @Test
