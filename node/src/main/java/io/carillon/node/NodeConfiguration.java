@@ -53,13 +53,19 @@ class NodeConfiguration {
         return new SessionIds(boot.id());
     }
 
-    /** Without Redis a session could neither be welcomed nor reached: the client tries another node. */
+    /**
+     * Without Redis a session could neither be welcomed nor reached, and with too much waiting for those that are here
+     * one more would only wait, too: the client tries another node.
+     */
     @Bean
-    Gatekeeper gatekeeper(Authenticator authenticator, Backplane backplane) {
+    Gatekeeper gatekeeper(Authenticator authenticator, Backplane backplane, Dispatch dispatch) {
         var away = new Verdict.Refused(503, "this node has no Redis at the moment; try again shortly", "unavailable");
-        return (endpoint, credentials, address) -> backplane.connected()
-                ? authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"))
-                : CompletableFuture.completedFuture(away);
+        var busy = new Verdict.Refused(503, "this node has too much to send at the moment; try again shortly", "busy");
+        return (endpoint, credentials, address) -> {
+            if (!backplane.connected()) return CompletableFuture.completedFuture(away);
+            if (dispatch.overloaded()) return CompletableFuture.completedFuture(busy);
+            return authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"));
+        };
     }
 
     @Bean

@@ -17,7 +17,6 @@ import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
 import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
@@ -67,7 +66,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final Commands commands;
     private final Control control;
     private final Streams streams;
-    private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+    private final PooledByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+    private final Memory memory;
 
     /** Who is in a room: asked for by clients, answered from Redis. */
     public interface Members {
@@ -115,6 +115,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 .collect(Collectors.groupingBy(
                         e -> e.namespace().name(),
                         Collectors.flatMapping(e -> e.ephemeralTypes().stream(), Collectors.toUnmodifiableSet())));
+        this.memory = new Memory(allocator, settings.memory());
+        metrics.memory(memory::used);
         this.lanes = new Lane[loops.size()];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
@@ -132,6 +134,11 @@ public final class Dispatch implements SessionListener, ChannelListener {
     /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
     public void onDrain(Runnable task) {
         control.onDrain(task);
+    }
+
+    /** Whether frames wait for clients in more memory than the settings give them: no time for more clients. */
+    public boolean overloaded() {
+        return memory.exceeded();
     }
 
     /** Starts the lanes' clocks and lets events in. */
@@ -293,6 +300,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     /** Once a second on each loop. */
     private void tick(Lane lane) {
         lane.checkOutboxes();
+        if (memory.exceeded()) lane.closeSlowest();
         long now = clock.millis();
         List<Session> here = lane.sessions();
         for (int i = here.size() - 1; i >= 0; i--) {
@@ -350,9 +358,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     @Override
     public boolean event(Channel channel, Event event) {
+        boolean kept = event.position() != null;
+        if (!memory.takes(kept)) {
+            metrics.dropped(kept, "memory");
+            return false;
+        }
         for (Lane lane : lanes) {
-            if (channel.wantedBy(lane.index()) && lane.full()) {
-                metrics.dropped();
+            if (channel.wantedBy(lane.index()) && lane.full(kept)) {
+                metrics.dropped(kept, "lane");
                 return false;
             }
         }

@@ -237,18 +237,21 @@ class LaneTest {
         lane.deliver(new Delivery(OTHER, dialect, frame, null, null, null, null));
         onLoop(() -> {});
         assertThat(frame.refCnt()).isZero();
-        assertThat(lane.full()).isFalse();
+        assertThat(lane.full(true)).isFalse();
     }
 
     @Test
     void theLaneSaysWhenItIsFull() {
         var go = new CountDownLatch(1);
         loop.execute(() -> await(go));
-        for (int i = 0; i < 101; i++) deliver(CHANNEL, "0123456789", null, null, null);
-        assertThat(lane.full()).isTrue();
+        for (int i = 0; i < 51; i++) deliver(CHANNEL, "0123456789", null, null, null);
+        assertThat(lane.full(false)).as("events that are not kept go first").isTrue();
+        assertThat(lane.full(true)).isFalse();
+        for (int i = 0; i < 50; i++) deliver(CHANNEL, "0123456789", null, null, null);
+        assertThat(lane.full(true)).isTrue();
         go.countDown();
         onLoop(() -> {});
-        assertThat(lane.full()).isFalse();
+        assertThat(lane.full(true)).isFalse();
     }
 
     @Test
