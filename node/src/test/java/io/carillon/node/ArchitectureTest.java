@@ -35,6 +35,7 @@ class ArchitectureTest {
             Map.entry("channel", Set.of("backplane")),
             Map.entry("presence", Set.of("backplane")),
             Map.entry("dispatch", Set.of("session", "identity", "dialect", "channel", "backplane", "presence")),
+            Map.entry("ingress", Set.of("dispatch", "backplane", "presence", "dialect", "session")),
             Map.entry("edge", Set.of("session", "identity")),
             Map.entry("api", Set.of("dispatch", "presence", "identity", "session", "backplane", "dialect")),
             Map.entry(
@@ -42,6 +43,7 @@ class ArchitectureTest {
                     Set.of(
                             "api",
                             "edge",
+                            "ingress",
                             "dispatch",
                             "channel",
                             "presence",
