@@ -122,7 +122,20 @@ class ArchitectureTest {
                 .resideInAPackage(MODEL + "..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage(NODE + "..", "org.springframework..", "io.netty..")
+                .resideInAnyPackage(NODE + "..", "io.netty..")
+                .check(production);
+    }
+
+    @Test
+    void onlyThePublisherOfTheSharedModelSeesSpring() {
+        noClasses()
+                .that()
+                .resideInAPackage(MODEL + "..")
+                .and()
+                .resideOutsideOfPackage(MODEL + ".publish..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.springframework..", "io.lettuce..", MODEL + ".publish..")
                 .check(production);
     }
 

@@ -27,9 +27,9 @@ import org.slf4j.LoggerFactory;
  * Finds the streams of services and shares them among the nodes of the cluster, each with one worker at a time.
  *
  * <p>One node of all walks over the keys every ten seconds and keeps the services it found in a set, which every node
- * reads each second. A node takes up at most one free stream a round; one that has its share (streams by nodes) looks
- * only every fourth round, so that others come first, and one that has more gives one back every scan. A node that
- * drains gives all back.
+ * reads each second. A node takes up free streams until it has its share (streams by nodes); beyond that it takes one
+ * every fourth round, so that others come first, and with one too many it gives one back every scan. A node that drains
+ * gives all back.
  *
  * <pre>
  * ingress.lua carillon:ingress:scan        lead
@@ -154,13 +154,13 @@ final class Ingress {
         if (now - scanned >= settings.scan().toNanos()) {
             scanned = now;
             scan();
-            share();
+            if (workers.size() > share) workers.values().iterator().next().stop();
         }
         if (now - listed >= LIST.toNanos()) {
             listed = now;
             list();
         }
-        if (workers.size() < share || round++ % 4 == 0) claim();
+        claim(round++ % 4 == 0);
     }
 
     /** Tells Redis that the workers are alive; does not wait for it. */
@@ -223,23 +223,20 @@ final class Ingress {
         known.clear();
         known.addAll(settings.services());
         known.addAll(texts(reply));
-    }
-
-    /** How many streams are this node's part; one too many is given back. */
-    private void share() {
         int among = Math.max(1, nodes.getAsInt());
         share = Math.max(1, (known.size() + among - 1) / among);
-        if (workers.size() > share) workers.values().iterator().next().stop();
     }
 
-    private void claim() {
+    /** @param more whether to take one beyond the share */
+    private void claim(boolean more) {
+        if (workers.size() >= share && !more) return;
         var free = new ArrayList<String>();
         for (String service : known) {
             if (!workers.containsKey(service)) free.add(service);
         }
         Collections.shuffle(free);
         for (String service : free.subList(0, Math.min(CANDIDATES, free.size()))) {
-            if (take(service)) return;
+            if (take(service) && workers.size() >= share) return;
         }
     }
 

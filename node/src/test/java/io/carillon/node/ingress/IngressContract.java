@@ -35,7 +35,8 @@ import org.junit.jupiter.api.Test;
 abstract class IngressContract {
     private static final AtomicInteger NAMES = new AtomicInteger();
     private static final Duration SOON = Duration.ofSeconds(30);
-    private static final Keys KEYS = Keys.DEFAULT;
+    /** Names of this test alone: its nodes find no streams of others. */
+    private final Keys keys = new Keys("t" + NAMES.incrementAndGet() + "-" + Long.toString(System.nanoTime(), 36));
 
     /** A server whose data outlive a restart. */
     abstract RedisServer redis();
@@ -49,7 +50,7 @@ abstract class IngressContract {
         List<String> ids = new ArrayList<>();
         for (int i = 0; i < 600; i++) ids.add(add(service, user, "{\"type\":\"t\",\"content\":" + i + "}"));
         add(service, user, "{\"type\":\"t\",\"id\":\"own\",\"content\":600}");
-        try (Member member = Member.of(redis().uri(), service)) {
+        try (Member member = Member.of(redis().uri(), keys, service)) {
             Poll.until("the stream is empty", SOON, () -> waiting(service) == 0);
             add(service, user, "{\"type\":\"t\",\"content\":601}");
             Poll.until(
@@ -84,11 +85,11 @@ abstract class IngressContract {
                     heard.add(message);
                 }
             });
-            connection.sync().subscribe(KEYS.channel(user));
+            connection.sync().subscribe(keys.channel(user));
             add(service, user, "{\"type\":\"cursor\",\"durable\":false,\"content\":1}");
             add(service, user, "{\"type\":\"typing\",\"content\":2}");
             add(service, user, "{\"type\":\"typing\",\"durable\":true,\"content\":3}");
-            try (Member member = Member.of(redis().uri(), service)) {
+            try (Member member = Member.of(redis().uri(), keys, service)) {
                 Poll.until("all are heard", SOON, () -> heard.size() == 3);
                 Poll.until("the stream is empty", SOON, () -> waiting(service) == 0);
             }
@@ -108,7 +109,7 @@ abstract class IngressContract {
         ChannelName user = user();
         for (String service : List.of(one, one, other)) add(service, user, "{\"type\":\"t\",\"id\":\"same\"}");
         add(one, user, "{\"type\":\"t\",\"id\":\"next\"}");
-        try (Member member = new Member(redis().uri(), Member.settings(one, other), () -> 1, Integer.MAX_VALUE)) {
+        try (Member member = new Member(redis().uri(), keys, Member.settings(one, other), () -> 1, Integer.MAX_VALUE)) {
             Poll.until("both are empty", SOON, () -> waiting(one) + waiting(other) == 0);
         }
         assertThat(events(user)).extracting(Event::id).containsExactlyInAnyOrder("same", "next");
@@ -130,19 +131,19 @@ abstract class IngressContract {
         while (deaths < 10) {
             // Fewer than are left, so that every one dies over its work.
             int after = 1 + random.nextInt(24);
-            var member = new Member(redis().uri(), Member.settings(service), () -> 1, after);
+            var member = new Member(redis().uri(), keys, Member.settings(service), () -> 1, after);
             try {
                 Poll.until("it dies or is done", SOON, () -> member.dead() || waiting(service) == 0);
                 if (!member.dead()) break;
                 deaths++;
                 // Other publishers were busy meanwhile: the ids of the history have rolled on.
-                for (ChannelName user : users) redis().commands().del(KEYS.channel(user) + ":ids");
+                for (ChannelName user : users) redis().commands().del(keys.channel(user) + ":ids");
             } finally {
                 member.close();
             }
         }
         assertThat(deaths).isEqualTo(10);
-        try (Member last = Member.of(redis().uri(), service)) {
+        try (Member last = Member.of(redis().uri(), keys, service)) {
             Poll.until("the last one finishes", SOON, () -> waiting(service) == 0);
         }
         for (ChannelName user : users) assertThat(contents(user)).containsExactlyElementsOf(upTo(250));
@@ -155,10 +156,10 @@ abstract class IngressContract {
         String service = fresh("takeover");
         ChannelName user = user();
         var settings = new IngressSettings(Set.of(service), Duration.ofSeconds(2), Duration.ofSeconds(3), 256);
-        try (var first = new Member(redis().uri(), settings, () -> 2, 1)) {
+        try (var first = new Member(redis().uri(), keys, settings, () -> 2, 1)) {
             Poll.until(
                     "the first drains it", SOON, () -> first.ingress.drained().contains(service));
-            try (var second = new Member(redis().uri(), settings, () -> 2, Integer.MAX_VALUE)) {
+            try (var second = new Member(redis().uri(), keys, settings, () -> 2, Integer.MAX_VALUE)) {
                 add(service, user, "{\"type\":\"t\",\"content\":0}");
                 Poll.until("the first dies", SOON, first::dead);
                 Duration took = Poll.until(
@@ -177,9 +178,9 @@ abstract class IngressContract {
     void aNodeThatStopsHandsItsStreamsOverWithoutWaitingForTheLock() throws Exception {
         String service = fresh("handover");
         var settings = new IngressSettings(Set.of(service), Duration.ofSeconds(2), Duration.ofMinutes(10), 256);
-        var first = new Member(redis().uri(), settings, () -> 2, Integer.MAX_VALUE);
+        var first = new Member(redis().uri(), keys, settings, () -> 2, Integer.MAX_VALUE);
         Poll.until("the first drains it", SOON, () -> first.ingress.drained().contains(service));
-        try (var second = new Member(redis().uri(), settings, () -> 2, Integer.MAX_VALUE)) {
+        try (var second = new Member(redis().uri(), keys, settings, () -> 2, Integer.MAX_VALUE)) {
             first.close();
             Poll.until(
                     "the second drains it", SOON, () -> second.ingress.drained().contains(service));
@@ -192,10 +193,9 @@ abstract class IngressContract {
                 IntStream.range(0, 6).mapToObj(i -> fresh("found")).toList();
         for (String service : services) add(service, user(), "{\"type\":\"t\"}");
         var none = Member.settings();
-        try (var a = new Member(redis().uri(), none, () -> 2, Integer.MAX_VALUE);
-                var b = new Member(redis().uri(), none, () -> 2, Integer.MAX_VALUE)) {
+        try (var a = new Member(redis().uri(), keys, none, () -> 2, Integer.MAX_VALUE);
+                var b = new Member(redis().uri(), keys, none, () -> 2, Integer.MAX_VALUE)) {
             Poll.until("all are drained", SOON, () -> services.stream().allMatch(service -> waiting(service) == 0));
-            // Streams of other tests are found too: what counts is that neither has more than its half.
             Poll.until("each has its half", SOON, () -> {
                 var all = new HashSet<>(a.ingress.drained());
                 int both = all.size() + b.ingress.drained().size();
@@ -213,7 +213,7 @@ abstract class IngressContract {
     @Test
     void aWorkerThatWasPausedPastItsLockReadsNothingAndTakesNothingAway() {
         String service = fresh("fence");
-        String key = KEYS.ingress(service);
+        String key = keys.ingress(service);
         ChannelName user = user();
         String first = add(service, user, "{\"type\":\"t\"}");
         String second = add(service, user, "{\"type\":\"t\"}");
@@ -240,7 +240,7 @@ abstract class IngressContract {
 
     @Test
     void aChannelTakesEachEntryOnceAndNoneBeforeItsPredecessor() {
-        String channel = KEYS.channel(user());
+        String channel = keys.channel(user());
         assertThat(relay(channel, "5-0", "")).startsWith(1L).endsWith(0L, 0L);
         assertThat(relay(channel, "5-0", "")).as("again").startsWith(1L).endsWith(1L, 0L);
         assertThat(relay(channel, "4-9", "")).as("an older one, late").endsWith(1L, 0L);
@@ -275,7 +275,7 @@ abstract class IngressContract {
         String service = fresh("poison");
         ChannelName user = user();
         ChannelName broken = user();
-        redis().commands().hset(KEYS.channel(broken), "not", "a meta");
+        redis().commands().hset(keys.channel(broken), "not", "a meta");
         var wrong = new java.util.LinkedHashMap<String, String>();
         wrong.put(raw(service, "channel", "push:friend:u1", "event", "{\"type\":\"t\"}"), "channel must be");
         wrong.put(raw(service, "event", "{\"type\":\"t\"}"), "channel must be");
@@ -290,7 +290,7 @@ abstract class IngressContract {
         wrong.put(add(service, broken, "{\"type\":\"t\"}"), "WRONGTYPE");
         add(service, user, "{\"type\":\"t\",\"content\":0}");
         add(service, user, "{\"type\":\"t\",\"content\":1}");
-        try (Member member = Member.of(redis().uri(), service)) {
+        try (Member member = Member.of(redis().uri(), keys, service)) {
             Poll.until("the stream is empty", SOON, () -> waiting(service) == 0);
             assertThat(member.registry.find("carillon.ingress.failures").counters().stream()
                             .mapToDouble(io.micrometer.core.instrument.Counter::count)
@@ -311,7 +311,7 @@ abstract class IngressContract {
     @Test
     void anEntryThatKillsItsWorkersIsPutAsideUnlessItWasPublished() throws Exception {
         String service = fresh("killer");
-        String key = KEYS.ingress(service);
+        String key = keys.ingress(service);
         ChannelName user = user();
         String done = add(service, user, "{\"type\":\"t\",\"content\":0}");
         String killer = add(service, user, "{\"type\":\"t\",\"content\":1}");
@@ -327,8 +327,8 @@ abstract class IngressContract {
                     id);
         }
         // The first had reached the history when its workers died.
-        relay(KEYS.channel(user), service, done, "", "{\"type\":\"t\",\"content\":0}");
-        try (Member member = Member.of(redis().uri(), service)) {
+        relay(keys.channel(user), service, done, "", "{\"type\":\"t\",\"content\":0}");
+        try (Member member = Member.of(redis().uri(), keys, service)) {
             Poll.until("the stream is empty", SOON, () -> waiting(service) == 0);
         }
         assertThat(contents(user)).containsExactly(0, 2);
@@ -339,7 +339,7 @@ abstract class IngressContract {
     @Test
     void pendingEntriesThatSomebodyDeletedAreForgotten() throws Exception {
         String service = fresh("deleted");
-        String key = KEYS.ingress(service);
+        String key = keys.ingress(service);
         ChannelName user = user();
         String gone = add(service, user, "{\"type\":\"t\",\"content\":9}");
         add(service, user, "{\"type\":\"t\",\"content\":0}");
@@ -347,7 +347,7 @@ abstract class IngressContract {
         commands.xgroupCreate(XReadArgs.StreamOffset.from(key, "0"), "carillon");
         commands.xreadgroup(Consumer.from("carillon", "worker"), XReadArgs.StreamOffset.lastConsumed(key));
         commands.xdel(key, gone);
-        try (Member member = Member.of(redis().uri(), service)) {
+        try (Member member = Member.of(redis().uri(), keys, service)) {
             Poll.until("nothing is pending", SOON, () -> pending(service) == 0);
             commands.del(key);
             add(service, user, "{\"type\":\"t\",\"content\":1}");
@@ -365,7 +365,7 @@ abstract class IngressContract {
     void whileRedisIsAwayNothingIsSkippedNorOvertakes() throws Exception {
         String service = fresh("away");
         ChannelName user = user();
-        try (Member member = Member.of(redis().uri(), service)) {
+        try (Member member = Member.of(redis().uri(), keys, service)) {
             for (int round = 0; round < 3; round++) {
                 for (int i = 0; i < 400; i++) {
                     add(service, user, "{\"type\":\"t\",\"content\":" + (round * 400 + i) + "}");
@@ -392,11 +392,11 @@ abstract class IngressContract {
                         "for i = 0, ARGV[1] - 1 do redis.call('XADD', KEYS[1], '*', 'channel', ARGV[2] .. i % 1000,"
                                 + " 'event', ARGV[3]) end",
                         ScriptOutputType.STATUS,
-                        new String[] {KEYS.ingress(service)},
+                        new String[] {keys.ingress(service)},
                         Integer.toString(entries),
                         "push:user:" + user.id() + "-",
                         "{\"type\":\"t\"" + content);
-        try (Member member = Member.of(redis().uri(), service)) {
+        try (Member member = Member.of(redis().uri(), keys, service)) {
             Poll.until("it has begun", SOON, () -> waiting(service) < entries);
             long start = System.nanoTime();
             long left = waiting(service);
@@ -421,24 +421,24 @@ abstract class IngressContract {
     }
 
     private String raw(String service, Object... fields) {
-        return redis().commands().xadd(KEYS.ingress(service), new XAddArgs(), fields);
+        return redis().commands().xadd(keys.ingress(service), new XAddArgs(), fields);
     }
 
     private long waiting(String service) {
-        return redis().commands().xlen(KEYS.ingress(service));
+        return redis().commands().xlen(keys.ingress(service));
     }
 
     private long pending(String service) {
-        return redis().commands().xpending(KEYS.ingress(service), "carillon").getCount();
+        return redis().commands().xpending(keys.ingress(service), "carillon").getCount();
     }
 
-    private static String owner(String service) {
-        return KEYS.ingress(service) + ":owner";
+    private String owner(String service) {
+        return keys.ingress(service) + ":owner";
     }
 
     private List<Event> events(ChannelName channel) throws InvalidEventException {
         var events = new ArrayList<Event>();
-        for (String text : redis().commands().lrange(KEYS.channel(channel) + ":history", 0, -1)) {
+        for (String text : redis().commands().lrange(keys.channel(channel) + ":history", 0, -1)) {
             events.add(EventCodec.readStamped(text.getBytes(StandardCharsets.UTF_8)));
         }
         return events;
@@ -458,7 +458,7 @@ abstract class IngressContract {
     private Map<String, Map<String, String>> letters(String service) {
         var letters = new java.util.HashMap<String, Map<String, String>>();
         for (StreamMessage<String, String> letter :
-                redis().commands().xrange(KEYS.deadLetters(), Range.<String>unbounded())) {
+                redis().commands().xrange(keys.deadLetters(), Range.<String>unbounded())) {
             String source = letter.getBody().get("source");
             String start = "ingress:" + service + "/";
             if (source.startsWith(start)) letters.put(source.substring(start.length()), letter.getBody());

@@ -62,18 +62,18 @@ final class Member implements Publisher, AutoCloseable {
 
     private volatile boolean dead;
 
-    Member(RedisURI uri, IngressSettings settings, IntSupplier nodes, int diesAfter) {
+    Member(RedisURI uri, Keys keys, IngressSettings settings, IntSupplier nodes, int diesAfter) {
         this.diesAfter = diesAfter;
-        connections = new RedisConnections(
-                new RedisSettings(uri, Keys.DEFAULT, boot.id(), Duration.ofMillis(50), 50_000, null));
+        connections =
+                new RedisConnections(new RedisSettings(uri, keys, boot.id(), Duration.ofMillis(50), 50_000, null));
         backplane = new RedisBackplane(connections, InstantSource.system());
         ingress = new Ingress(
                 boot,
-                Keys.DEFAULT,
+                keys,
                 connections,
                 TestStreams.of(connections),
                 this,
-                new DeadLetters(connections, Keys.DEFAULT, InstantSource.system()),
+                new DeadLetters(connections, keys, InstantSource.system()),
                 new EntryReader(ENDPOINTS),
                 settings,
                 new IngressMetrics(registry),
@@ -84,8 +84,8 @@ final class Member implements Publisher, AutoCloseable {
         ingress.start();
     }
 
-    static Member of(RedisURI uri, String service) {
-        return new Member(uri, settings(service), () -> 1, Integer.MAX_VALUE);
+    static Member of(RedisURI uri, Keys keys, String service) {
+        return new Member(uri, keys, settings(service), () -> 1, Integer.MAX_VALUE);
     }
 
     static IngressSettings settings(String... services) {
@@ -119,7 +119,8 @@ final class Member implements Publisher, AutoCloseable {
 
     @Override
     public void close() {
-        ingress.stop();
+        if (dead) Thread.startVirtualThread(ingress::stop);
+        else ingress.stop();
         backplane.stop();
         connections.close();
     }
