@@ -23,6 +23,11 @@ final class Namespaces {
         return new Namespace(wanted);
     }
 
+    /** Whether there is a namespace of this name. */
+    boolean serves(String name) {
+        return endpoints.serves(name);
+    }
+
     /** Whether the event is kept, as its publisher said, or else by its type. */
     boolean durable(Namespace namespace, Event event) {
         return endpoints.durable(namespace, event);

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * thread.
  *
  * <pre>
- * put     letter.lua carillon:dead-letters put: SET {carillon:dead-letters}:&lt;hash&gt; 1 NX EX 60,
+ * put     letter.lua carillon:dead-letters put: SET carillon:{carillon:dead-letters}:&lt;hash&gt; 1 NX EX 60,
  *         XADD carillon:dead-letters MAXLEN ~ 10000 * source channel reason time size message
  * list    XREVRANGE carillon:dead-letters (&lt;id&gt; - COUNT 100
  * remove  XDEL carillon:dead-letters &lt;id&gt;
@@ -101,12 +102,13 @@ public final class DeadLetters {
                 .thenApply(reply -> reply.stream().map(DeadLetters::letter).toList());
     }
 
-    /** The letter of this id; null when there is none. */
-    public CompletionStage<@Nullable Letter> find(String id) {
+    /** The letter of this id. */
+    public CompletionStage<Optional<Letter>> find(String id) {
         // Ids have no hole between them: the newest up to the next one.
         return list(next(id), 1)
-                .thenApply(letters ->
-                        letters.isEmpty() || !letters.getFirst().id().equals(id) ? null : letters.getFirst());
+                .thenApply(letters -> letters.stream()
+                        .filter(letter -> letter.id().equals(id))
+                        .findFirst());
     }
 
     /** Takes a letter away; false when there is none of this id. */

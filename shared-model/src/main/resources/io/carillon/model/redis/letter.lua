@@ -6,10 +6,10 @@
 --   list <before id or +> <count>                    newest first -> {{id, {(field, value)*}}*}
 --   remove <id>                                      -> {removed}
 --
--- The mark is a string beside the stream, {<stream>}:<mark>: in Cluster the braces keep it in the stream's slot.
+-- The mark is a string, <prefix>:{<stream>}:<mark>: in Cluster the braces put it into the stream's slot.
 local operation = ARGV[1]
 if operation == 'put' then
-  if not redis.call('SET', '{' .. KEYS[1] .. '}:' .. ARGV[4], '1', 'NX', 'EX', ARGV[2]) then return {''} end
+  if not redis.call('SET', string.match(KEYS[1], '^[^:]+') .. ':{' .. KEYS[1] .. '}:' .. ARGV[4], '1', 'NX', 'EX', ARGV[2]) then return {''} end
   return {redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 5))}
 end
 if operation == 'list' then return redis.call('XREVRANGE', KEYS[1], ARGV[2], '-', 'COUNT', ARGV[3]) end
