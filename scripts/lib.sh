@@ -323,7 +323,8 @@ free_port() {
     die "found no free port"
 }
 
-# http <port> <path> [header…]: HTTP_STATUS and HTTP_BODY of a GET on loopback. Headers stay inside this shell.
+# http <port> <path> [header…]: HTTP_STATUS and HTTP_BODY of a GET on loopback, or of what HTTP_METHOD names, without a
+# body. Headers stay inside this shell.
 http() {
     local port=$1 path=$2 line fd header
     shift 2
@@ -332,7 +333,7 @@ http() {
     trap '' PIPE
     { exec {fd}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
     {
-        printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n' "$path" "$port"
+        printf '%s %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\nContent-Length: 0\r\n' "${HTTP_METHOD:-GET}" "$path" "$port"
         for header in "$@"; do printf '%s\r\n' "$header"; done
         printf '\r\n'
     } 1>&"$fd" 2>/dev/null || true
@@ -500,12 +501,31 @@ await_node() {
     step "node $n" "ready on 127.0.0.1:$(node_port "$n"), management 127.0.0.1:$(node_management "$n"), process $(node_pid "$n")"
 }
 
-# drain_node <N>: SIGTERM, which a node answers by draining; it is done when it has exited with 0.
+# node_id <N>: the id by which the cluster knows a node, asked of the node itself.
+node_id() {
+    local port id
+    port=$(node_port "$1")
+    http "$port" /api/ws/nodes "X-API-Key: $(secret CARILLON_API_KEY)" && [ "$HTTP_STATUS" = 200 ] || return 1
+    # One object a line, without the objects inside.
+    id=$(sed 's/"[a-z]*":{[^{}]*},\{0,1\}//g' <<<"$HTTP_BODY" | grep -o '{[^{}]*}' | grep -E "\"port\":$port[,}]" |
+        sed -n 's/.*"id":"\([^"]*\)".*/\1/p' | tail -n 1)
+    [ -n "$id" ] && printf '%s' "$id"
+}
+
+# ask_to_drain <N>: the HTTP call, as an operator makes it.
+ask_to_drain() {
+    local id HTTP_METHOD
+    id=$(node_id "$1") || return 1
+    HTTP_METHOD=POST
+    http "$(node_port "$1")" "/api/ws/nodes/$id/drain" "X-API-Key: $(secret CARILLON_API_KEY)" && [ "$HTTP_STATUS" = 202 ]
+}
+
+# drain_node <N>: asks it to drain, or tells it by a signal where it cannot be asked; it is done when it has exited with 0.
 drain_node() {
     local n=$1 pid code
     pid=$(pid_of "$NODES/$n.process") || { step "node $n" "is down already"; return 0; }
     step "node $n" "draining"
-    kill -TERM "$pid"
+    ask_to_drain "$n" || kill -TERM "$pid"
     if ! within 90 gone "$NODES/$n.process"; then
         kill -KILL "$pid" 2>/dev/null || true
         within 5 gone "$NODES/$n.process" || true

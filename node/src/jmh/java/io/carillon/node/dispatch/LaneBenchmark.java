@@ -138,10 +138,5 @@ public class LaneBenchmark {
         public void close(CloseCode code) {
             throw new IllegalStateException("closed with " + code);
         }
-
-        @Override
-        public void reading(boolean on) {
-            // Nothing is read.
-        }
     }
 }

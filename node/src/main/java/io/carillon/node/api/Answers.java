@@ -145,6 +145,10 @@ final class Answers {
     @Schema(name = "Nodes")
     record Nodes(List<Node> nodes) {}
 
+    @Schema(name = "Draining")
+    record Draining(
+            String id, @Schema(description = "`draining`") String state) {}
+
     @Schema(name = "Node")
     record Node(
             String id,

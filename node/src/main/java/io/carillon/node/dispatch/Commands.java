@@ -304,7 +304,7 @@ final class Commands {
                     if (proven) {
                         for (Event event : missed.events()) {
                             if (!isFor(session, event) || !before(event, start)) continue;
-                            dispatch.send(lane, session, event);
+                            dispatch.send(lane, session, name, event);
                             // What the kernel takes now need not wait in the outbox, which is bounded.
                             if (!session.socket().writable()) session.socket().flush();
                         }
@@ -319,18 +319,18 @@ final class Commands {
     }
 
     /** Whether the events lead up to the start, so that nothing is missing between them and what follows it. */
-    private static boolean placed(Recovery.Missed missed, Position start) {
+    static boolean placed(Recovery.Missed missed, Position start) {
         return start.offset() == 0
                 || missed.reached().epoch().equals(start.epoch())
                         && missed.reached().offset() >= start.offset();
     }
 
-    private static boolean before(Event event, Position start) {
+    static boolean before(Event event, Position start) {
         Position at = event.position();
         return at != null && at.offset() <= start.offset();
     }
 
-    private static boolean isFor(Session session, Event event) {
+    static boolean isFor(Session session, Event event) {
         if (event.session() != null && !event.session().equals(session.id())) return false;
         return event.exclude() == null || !event.exclude().equals(session.id());
     }

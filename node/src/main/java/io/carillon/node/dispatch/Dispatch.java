@@ -15,6 +15,7 @@ import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
+import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
@@ -65,6 +66,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final Map<EventExecutor, Lane> laneByLoop = new IdentityHashMap<>();
     private final Commands commands;
     private final Control control;
+    private final Streams streams;
     private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
 
     /** Who is in a room: asked for by clients, answered from Redis. */
@@ -124,6 +126,12 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.commands = new Commands(
                 this, channels, presence, publisher, backplane, members, renewal, settings, metrics, clock);
         this.control = new Control(commands, lanes);
+        this.streams = new Streams(this, presence, backplane, allocator);
+    }
+
+    /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
+    public void onDrain(Runnable task) {
+        control.onDrain(task);
     }
 
     /** Starts the lanes' clocks and lets events in. */
@@ -159,21 +167,15 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Lane lane = lane(session);
         lane.enter(session);
         Endpoint endpoint = session.endpoint();
-        Principal principal = session.principal();
-        String kind = principal.kind();
-        var online = new Presence.Online(
-                endpoint.namespace(),
-                session.id(),
-                principal.user(),
-                kind,
-                Set.of(),
-                session.socket().address(),
-                endpoint.name(),
-                session.since());
+        Trail trail = session.trail();
+        if (trail != null) {
+            streams.opened(lane, session, trail);
+            return;
+        }
         // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
         var left = new AtomicInteger(3);
         var granted = new CompletableFuture<Set<String>>();
-        presence.opened(online).whenComplete((rooms, failure) -> {
+        presence.opened(online(session)).whenComplete((rooms, failure) -> {
             granted.complete(rooms == null ? Set.of() : rooms);
             lane.run(() -> arrived(lane, session, left, granted));
         });
@@ -183,6 +185,21 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 session,
                 ChannelName.broadcast(endpoint.namespace()),
                 position -> arrived(lane, session, left, granted));
+    }
+
+    /** The session as presence is told of it. */
+    static Presence.Online online(Session session) {
+        Endpoint endpoint = session.endpoint();
+        Principal principal = session.principal();
+        return new Presence.Online(
+                endpoint.namespace(),
+                session.id(),
+                principal.user(),
+                principal.kind(),
+                Set.of(),
+                session.socket().address(),
+                endpoint.name(),
+                session.since());
     }
 
     /** The session wants the channel; {@code then} runs on its loop before the first event. */
@@ -224,6 +241,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Endpoint endpoint = session.endpoint();
         session.closed();
         lane.exit(session);
+        if (session.trail() != null) streams.closed();
         detach(lane, session, session.userChannel());
         detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
@@ -251,17 +269,25 @@ public final class Dispatch implements SessionListener, ChannelListener {
         commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
     }
 
-    /** Sends the session an event by itself; on its loop. */
-    void send(Lane lane, Session session, Event event) {
-        byte[] text = dialect(session.endpoint()).encode(event);
-        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
+    /** Sends the session an event of the channel by itself; on its loop. */
+    void send(Lane lane, Session session, ChannelName channel, Event event) {
+        Dialect dialect = dialect(session.endpoint());
+        byte[] text = dialect.encode(event);
+        if (text == null) return;
+        lane.send(session, channel, Frames.of(dialect, allocator, text), event.position());
+        lane.flushSoon(session);
     }
 
     /** Tells the session something; on its loop. */
     void send(Lane lane, Session session, Notice notice) {
         if (session.state() == Session.State.CLOSED) return;
-        byte[] text = dialect(session.endpoint()).encode(notice);
-        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
+        Dialect dialect = dialect(session.endpoint());
+        byte[] text = dialect.encode(notice);
+        if (text == null) return;
+        ByteBuf frame = Frames.of(dialect, allocator, text);
+        Trail trail = session.trail();
+        lane.sendSoon(
+                session, trail == null ? frame : Frames.end(allocator, frame, Streams.moved(session, trail, notice)));
     }
 
     /** Once a second on each loop. */
@@ -278,6 +304,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
     }
 
     /** Closes a session whose credential has ended; announces an end that is near. */
+    void expire(Lane lane, Session session) {
+        expire(lane, session, clock.millis());
+    }
+
     private void expire(Lane lane, Session session, long now) {
         long left = session.principal().expiresAt() - now;
         if (left <= 0) {
@@ -334,9 +364,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
         String notUser = ephemeral ? event.from() : null;
         if (event.timestamp() > 0) metrics.dispatched(clock.millis() - event.timestamp());
         for (Dialect dialect : dialectsByNamespace.getOrDefault(namespace, Set.of())) {
+            if (dialect.stream() && !streams.any()) continue;
             byte[] text = dialect.encode(event);
             if (text == null) continue;
-            ByteBuf frame = Frames.text(allocator, text);
+            ByteBuf frame = Frames.of(dialect, allocator, text);
             for (Lane lane : lanes) {
                 if (channel.wantedBy(lane.index())) {
                     lane.deliver(new Delivery(

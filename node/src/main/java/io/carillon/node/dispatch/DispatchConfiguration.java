@@ -8,6 +8,7 @@ import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.push.PushDialect;
+import io.carillon.node.dialect.push.PushEvents;
 import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Verdict;
 import io.carillon.node.presence.NodeDescription;
@@ -37,6 +38,11 @@ class DispatchConfiguration {
     @Bean
     Dialect pushDialect() {
         return new PushDialect();
+    }
+
+    @Bean
+    Dialect pushEvents() {
+        return new PushEvents();
     }
 
     @Bean

@@ -1,9 +1,11 @@
 package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Session;
+import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.internal.PlatformDependent;
@@ -148,7 +150,8 @@ final class Lane {
             return;
         }
         channel.keep(delivery, MAX_HELD, this::slow);
-        if (delivery.toAll()) {
+        // What ends a block of an event stream is each stream's own.
+        if (delivery.toAll() && !delivery.dialect().stream()) {
             if (channel.collect(delivery.frame())) collecting.add(channel);
             return;
         }
@@ -157,8 +160,10 @@ final class Lane {
             int receivers = 0;
             for (Session session : List.copyOf(channel.members())) {
                 if (delivery.isFor(session)) {
-                    send(session, delivery.frame().retainedDuplicate(), 1);
+                    send(session, delivery.channel(), delivery.frame().retainedDuplicate(), delivery.position());
                     receivers++;
+                } else {
+                    pass(session, delivery.channel(), delivery.position());
                 }
             }
             metrics.delivered(receivers);
@@ -199,6 +204,23 @@ final class Lane {
         }
         sent += count;
         unflushed.add(session);
+    }
+
+    /** Queues an event's frame for the session, and where it takes an event stream to. */
+    void send(Session session, ChannelName channel, ByteBuf frame, @Nullable Position position) {
+        Trail trail = session.trail();
+        if (trail == null) {
+            send(session, frame, 1);
+            return;
+        }
+        if (position != null) trail.at(channel, position);
+        send(session, Frames.end(frame.alloc(), frame, position == null ? null : trail.id()), 1);
+    }
+
+    /** An event that is not for the session takes an event stream on, too. */
+    private static void pass(Session session, ChannelName channel, @Nullable Position position) {
+        Trail trail = session.trail();
+        if (trail != null && position != null) trail.at(channel, position);
     }
 
     /** The same from outside a sweep, on the loop: flushed with the next. */

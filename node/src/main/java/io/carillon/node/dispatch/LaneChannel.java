@@ -11,6 +11,7 @@ import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -92,8 +93,13 @@ final class LaneChannel {
         });
     }
 
-    /** Its frames wait no longer: those behind the position go to {@code then}, and the session is a member again. */
+    /** As {@link #release(Session, Position, BiConsumer)} where the positions are of no interest. */
     void release(Session session, Position sent, Consumer<ByteBuf> then) {
+        release(session, sent, (frame, at) -> then.accept(frame));
+    }
+
+    /** Its frames wait no longer: those behind the position go to {@code then}, and the session is a member again. */
+    void release(Session session, Position sent, BiConsumer<ByteBuf, @Nullable Position> then) {
         Deque<Held> frames = unhold(session);
         if (frames == null) return;
         members.add(session);
@@ -101,7 +107,7 @@ final class LaneChannel {
             Position at = held.position;
             boolean repeated = at != null && at.epoch().equals(sent.epoch()) && at.offset() <= sent.offset();
             if (repeated) held.frame.release();
-            else then.accept(held.frame);
+            else then.accept(held.frame, at);
         }
     }
 

@@ -8,7 +8,9 @@ import jakarta.validation.constraints.Pattern;
 import jakarta.validation.constraints.Positive;
 import jakarta.validation.constraints.PositiveOrZero;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -76,6 +78,10 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
     public EndpointSettings {
         var paths = new HashMap<String, String>();
         endpoints.forEach((name, one) -> {
+            if (one.path().equals(Endpoint.STREAMS)) {
+                throw new IllegalArgumentException(
+                        "the endpoint " + name + " has the path of all event streams, " + Endpoint.STREAMS);
+            }
             String other = paths.put(one.path(), name);
             if (other != null) {
                 throw new IllegalArgumentException(
@@ -84,11 +90,16 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
         });
     }
 
-    /** The endpoints, checked. */
+    /** The endpoints, checked; with the event streams of each application that speaks push. */
     public List<Endpoint> list() {
-        return endpoints.entrySet().stream()
-                .map(entry -> endpoint(entry.getKey(), entry.getValue()))
-                .toList();
+        var all = new ArrayList<Endpoint>();
+        var streaming = new HashSet<Namespace>();
+        endpoints.forEach((name, one) -> {
+            Endpoint endpoint = endpoint(name, one);
+            all.add(endpoint);
+            if (endpoint.dialect().equals("push") && streaming.add(endpoint.namespace())) all.add(endpoint.stream());
+        });
+        return List.copyOf(all);
     }
 
     /** Whether a namespace of this name has an endpoint. */

@@ -125,6 +125,7 @@ class ApiIT {
         "GET, /api/ws/dead-letters",
         "POST, /api/ws/dead-letters/1-0/replay",
         "DELETE, /api/ws/dead-letters/1-0",
+        "POST, /api/ws/nodes/nodeaaaa/drain",
         "POST, /api/ws/tickets",
         "HEAD, /api/ws/status",
         "OPTIONS, /api/ws/send",
@@ -700,6 +701,22 @@ class ApiIT {
         assertThat(nodes.get(0).path("connections").intValue()).isEqualTo(7);
         assertThat(nodes.get(0).path("state").stringValue()).isEqualTo("up");
         assertThat(nodes.get(0).path("version").stringValue()).isEqualTo("1.0");
+    }
+
+    @Test
+    void aNodeIsDrainedByItsId() {
+        node("nodeaaaa.1", "push", 3);
+        node("deafnode.1", "push", 1);
+
+        call("POST", "/api/ws/nodes/nodeaaaa/drain", null, "X-API-Key", KEY).is(202);
+        call("POST", "/api/ws/nodes/nodeaaaa/drain", null, "X-API-Key", KEY).is(202);
+        JsonNode unknown = call("POST", "/api/ws/nodes/nodecccc/drain", null, "X-API-Key", KEY)
+                .is(404)
+                .json();
+        assertThat(unknown.path("error").stringValue()).contains("no node");
+        call("POST", "/api/ws/nodes/deafnode/drain", null, "X-API-Key", KEY).is(503);
+
+        assertThat(control.asked).containsExactly("drain nodeaaaa", "drain nodeaaaa", "drain deafnode");
     }
 
     // ---- tickets

@@ -159,6 +159,11 @@ class ApiServer {
             return tell((join ? "join " : "leave ") + namespace + ' ' + user + ' ' + room);
         }
 
+        @Override
+        public CompletionStage<Boolean> drain(String boot) {
+            return tell("drain " + boot).thenApply(told -> !boot.equals("deafnode"));
+        }
+
         private CompletionStage<Void> tell(String what) {
             return CompletableFuture.runAsync(
                     () -> {
