@@ -1,6 +1,7 @@
 package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Session;
@@ -28,9 +29,6 @@ import org.slf4j.LoggerFactory;
  */
 final class Lane {
     private static final Logger log = LoggerFactory.getLogger(Lane.class);
-
-    /** Frames that may wait while a session is sent what it missed. */
-    private static final int MAX_HELD = 1000;
 
     private final int index;
     private final EventExecutor loop;
@@ -147,7 +145,8 @@ final class Lane {
             delivery.frame().release();
             return;
         }
-        channel.keep(delivery, MAX_HELD, this::slow);
+        if (delivery.position() != null) channel.position(delivery.position());
+        channel.keep(delivery);
         if (delivery.toAll()) {
             if (channel.collect(delivery.frame())) collecting.add(channel);
             return;
@@ -164,6 +163,20 @@ final class Lane {
             metrics.delivered(receivers);
         } finally {
             delivery.frame().release();
+        }
+    }
+
+    /** The holds of the channel's sessions, whatever their dialect. */
+    void resynced(ChannelName name, Position position) {
+        List<LaneChannel> here = channels.get(name);
+        if (here == null) return;
+        for (LaneChannel channel : here) {
+            channel.position(position);
+            for (Session session : channel.everybody()) {
+                session.attached(name, position);
+                Hold hold = channel.holdOf(session);
+                if (hold != null) hold.resynced(position);
+            }
         }
     }
 
@@ -238,20 +251,35 @@ final class Lane {
         return all;
     }
 
-    void add(ChannelName name, Dialect dialect, Session session) {
+    /** The session is on the channel, which stands at the position. */
+    void add(ChannelName name, Dialect dialect, Session session, Position position) {
         LaneChannel channel = find(name, dialect);
         if (channel == null) {
-            channel = new LaneChannel(name, dialect);
+            channel = new LaneChannel(name, dialect, position);
             channels.computeIfAbsent(name, n -> new ArrayList<>(1)).add(channel);
         }
         settle(channel);
+        channel.position(position);
         channel.add(session);
     }
 
     /** From now on what comes for the session on this channel waits; false when it is not on it, or waits already. */
-    boolean hold(LaneChannel channel, Session session) {
+    boolean hold(LaneChannel channel, Session session, Hold hold) {
         settle(channel);
-        return channel.hold(session);
+        return channel.hold(session, hold);
+    }
+
+    /** Where the channel stands, after everything up to there is handed to its sessions. */
+    Position position(LaneChannel channel) {
+        settle(channel);
+        return channel.position();
+    }
+
+    /** Everything that came for the session alone is behind it: what waited is sent, and it is a member again. */
+    void release(LaneChannel channel, Session session, Position sent) {
+        settle(channel);
+        channel.release(session, sent, frame -> send(session, frame, 1));
+        flushSoon(session);
     }
 
     /** Takes the session off the channel; whether it was on it. */
