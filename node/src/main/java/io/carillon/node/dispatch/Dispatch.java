@@ -50,9 +50,6 @@ import org.slf4j.LoggerFactory;
 public final class Dispatch implements SessionListener, ChannelListener {
     private static final Logger log = LoggerFactory.getLogger(Dispatch.class);
 
-    /** How long a session may take to resume after it connected. */
-    private static final Duration STARTS_KEPT = Duration.ofSeconds(60);
-
     private final String node;
     private final Channels channels;
     private final Presence presence;
@@ -63,6 +60,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final InstantSource clock;
     private final Lane[] lanes;
     private final Map<EventExecutor, Lane> laneByLoop = new IdentityHashMap<>();
+    private final Recovery recovery;
     private final Commands commands;
     private final Control control;
     private final Streams streams;
@@ -99,6 +97,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             List<Dialect> dialects,
             List<Endpoint> endpoints,
             DispatchSettings settings,
+            RecoverySettings recoverySettings,
             DispatchMetrics metrics,
             InstantSource clock) {
         this.node = node;
@@ -125,10 +124,24 @@ public final class Dispatch implements SessionListener, ChannelListener {
         metrics.lanes(
                 () -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum(),
                 () -> Arrays.stream(lanes).mapToLong(Lane::framesOut).sum());
+        this.recovery = new Recovery(
+                backplane, recoverySettings.keptBytes(), recoverySettings.kept().toNanos(), System::nanoTime);
+        metrics.recovery(recovery::bytes);
         this.commands = new Commands(
-                this, channels, presence, publisher, backplane, members, renewal, settings, metrics, clock);
+                this,
+                channels,
+                presence,
+                publisher,
+                backplane,
+                members,
+                renewal,
+                recovery,
+                settings,
+                recoverySettings,
+                metrics,
+                clock);
         this.control = new Control(commands, lanes);
-        this.streams = new Streams(this, presence, backplane, allocator);
+        this.streams = new Streams(this, presence, recovery, recoverySettings, metrics, allocator);
     }
 
     /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
@@ -223,8 +236,9 @@ public final class Dispatch implements SessionListener, ChannelListener {
                     }
                     session.attached(name, position);
                     // The answer first, then the events that follow it.
-                    lane.add(name, dialect(session.endpoint()), session);
+                    lane.add(name, dialect(session.endpoint()), session, position);
                     then.accept(position);
+                    session.settled(name);
                 }));
     }
 
@@ -266,6 +280,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     /** The session no longer wants the channel. */
     void detach(Lane lane, Session session, ChannelName channel) {
+        session.detached(channel);
         // An attachment still under way detaches itself when it finds the session closed.
         if (lane.remove(channel, dialect(session.endpoint()), session)) channels.detach(channel, lane.index());
     }
@@ -274,15 +289,6 @@ public final class Dispatch implements SessionListener, ChannelListener {
     public void received(Session session, byte[] text) {
         if (session.state() == Session.State.CLOSED) return;
         commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
-    }
-
-    /** Sends the session an event of the channel by itself; on its loop. */
-    void send(Lane lane, Session session, ChannelName channel, Event event) {
-        Dialect dialect = dialect(session.endpoint());
-        byte[] text = dialect.encode(event);
-        if (text == null) return;
-        lane.send(session, channel, Frames.of(dialect, allocator, text), event.position());
-        lane.flushSoon(session);
     }
 
     /** Tells the session something; on its loop. */
@@ -301,12 +307,12 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private void tick(Lane lane) {
         lane.checkOutboxes();
         if (memory.exceeded()) lane.closeSlowest();
+        if (lane.index() == 0) recovery.expire();
         long now = clock.millis();
         List<Session> here = lane.sessions();
         for (int i = here.size() - 1; i >= 0; i--) {
             if (i >= here.size()) continue;
             Session session = here.get(i);
-            if (now - session.since() > STARTS_KEPT.toMillis()) session.forgetStarts();
             expire(lane, session, now);
         }
     }
@@ -405,6 +411,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             if (!channel.wantedBy(lane.index())) continue;
             lane.run(() -> {
                 for (Session session : lane.members(channel.name())) send(lane, session, notice);
+                lane.resynced(channel.name(), position);
             });
         }
     }

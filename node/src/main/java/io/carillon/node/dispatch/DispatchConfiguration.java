@@ -33,7 +33,12 @@ import org.springframework.context.annotation.Configuration;
 
 /** Wires this room, and starts and stops the flow of events. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties({DispatchSettings.class, EndpointSettings.class, OutboxSettings.class})
+@EnableConfigurationProperties({
+    DispatchSettings.class,
+    RecoverySettings.class,
+    EndpointSettings.class,
+    OutboxSettings.class
+})
 class DispatchConfiguration {
     @Bean
     Dialect pushDialect() {
@@ -87,6 +92,7 @@ class DispatchConfiguration {
             List<Dialect> dialects,
             EndpointSettings endpoints,
             DispatchSettings settings,
+            RecoverySettings recoverySettings,
             DispatchMetrics metrics,
             Clock clock) {
         Dispatch.Members members = (room, limit) -> ask(queryThreads, () -> first(queries, room, limit));
@@ -109,6 +115,7 @@ class DispatchConfiguration {
                 dialects,
                 endpoints.list(),
                 settings,
+                recoverySettings,
                 metrics,
                 clock);
     }

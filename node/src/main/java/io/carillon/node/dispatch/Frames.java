@@ -3,6 +3,7 @@ package io.carillon.node.dispatch;
 import io.carillon.node.dialect.Dialect;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
@@ -45,8 +46,16 @@ public final class Frames {
 
     /** A direct buffer with the one frame. */
     public static ByteBuf text(ByteBufAllocator allocator, byte[] json) {
+        return text(allocator.directBuffer(json.length + 10), json);
+    }
+
+    /** As {@link #of}, in memory that needs no release: for what is kept. */
+    static ByteBuf onHeap(Dialect dialect, byte[] text) {
+        return dialect.stream() ? Unpooled.wrappedBuffer(text) : text(Unpooled.buffer(text.length + 10), text);
+    }
+
+    private static ByteBuf text(ByteBuf frame, byte[] json) {
         int length = json.length;
-        ByteBuf frame = allocator.directBuffer(length + 10);
         frame.writeByte(0x81);
         if (length < 126) {
             frame.writeByte(length);

@@ -32,9 +32,6 @@ import org.slf4j.LoggerFactory;
 final class Lane {
     private static final Logger log = LoggerFactory.getLogger(Lane.class);
 
-    /** Frames that may wait while a session is sent what it missed. */
-    private static final int MAX_HELD = 1000;
-
     private final int index;
     private final EventExecutor loop;
     private final DispatchMetrics metrics;
@@ -150,7 +147,8 @@ final class Lane {
             delivery.frame().release();
             return;
         }
-        channel.keep(delivery, MAX_HELD, this::slow);
+        if (delivery.position() != null) channel.position(delivery.position());
+        channel.keep(delivery);
         // What ends a block of an event stream is each stream's own.
         if (delivery.toAll() && !delivery.dialect().stream()) {
             if (channel.collect(delivery.frame())) collecting.add(channel);
@@ -170,6 +168,20 @@ final class Lane {
             metrics.delivered(receivers);
         } finally {
             delivery.frame().release();
+        }
+    }
+
+    /** The holds of the channel's sessions, whatever their dialect. */
+    void resynced(ChannelName name, Position position) {
+        List<LaneChannel> here = channels.get(name);
+        if (here == null) return;
+        for (LaneChannel channel : here) {
+            channel.position(position);
+            for (Session session : channel.everybody()) {
+                session.attached(name, position);
+                Hold hold = channel.holdOf(session);
+                if (hold != null) hold.resynced(position);
+            }
         }
     }
 
@@ -261,20 +273,28 @@ final class Lane {
         return all;
     }
 
-    void add(ChannelName name, Dialect dialect, Session session) {
+    /** The session is on the channel, which stands at the position. */
+    void add(ChannelName name, Dialect dialect, Session session, Position position) {
         LaneChannel channel = find(name, dialect);
         if (channel == null) {
-            channel = new LaneChannel(name, dialect);
+            channel = new LaneChannel(name, dialect, position);
             channels.computeIfAbsent(name, n -> new ArrayList<>(1)).add(channel);
         }
         settle(channel);
+        channel.position(position);
         channel.add(session);
     }
 
     /** From now on what comes for the session on this channel waits; false when it is not on it, or waits already. */
-    boolean hold(LaneChannel channel, Session session) {
+    boolean hold(LaneChannel channel, Session session, Hold hold) {
         settle(channel);
-        return channel.hold(session);
+        return channel.hold(session, hold);
+    }
+
+    /** Where the channel stands, after everything up to there is handed to its sessions. */
+    Position position(LaneChannel channel) {
+        settle(channel);
+        return channel.position();
     }
 
     /** What waited for the session on this channel leaves, but for what lies before the position; it waits no longer. */

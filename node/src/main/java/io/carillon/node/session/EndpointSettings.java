@@ -1,6 +1,7 @@
 package io.carillon.node.session;
 
 import io.carillon.model.channel.Namespace;
+import io.carillon.model.event.Event;
 import jakarta.validation.Valid;
 import jakarta.validation.constraints.NotBlank;
 import jakarta.validation.constraints.Pattern;
@@ -101,13 +102,36 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
         return List.copyOf(all);
     }
 
+    /** Whether a namespace of this name has an endpoint. */
+    public boolean serves(String namespace) {
+        for (var entry : endpoints.entrySet()) {
+            if (namespaceOf(entry.getKey(), entry.getValue()).equals(namespace)) return true;
+        }
+        return false;
+    }
+
+    /** Whether an event of a service is kept: as its publisher said, or else by its type. */
+    public boolean durable(Namespace namespace, Event event) {
+        Boolean said = event.durable();
+        if (said != null) return said;
+        for (var entry : endpoints.entrySet()) {
+            One one = entry.getValue();
+            if (namespaceOf(entry.getKey(), one).equals(namespace.name())
+                    && one.ephemeralTypes().contains(event.type())) return false;
+        }
+        return true;
+    }
+
+    private static String namespaceOf(String name, One one) {
+        return one.namespace() == null ? name : one.namespace();
+    }
+
     private static Endpoint endpoint(String name, One one) {
-        String namespace = one.namespace() == null ? name : one.namespace();
         return new Endpoint(
                 name,
                 one.path(),
                 one.dialect(),
-                new Namespace(namespace),
+                new Namespace(namespaceOf(name, one)),
                 Math.toIntExact(one.maxMessage().toBytes()),
                 one.messagesPerSecond(),
                 one.burst(),

@@ -115,7 +115,7 @@ class OverloadIT {
         try (var redis = RedisServer.running();
                 var nodes = new Nodes(redis.url(), 1, Map.of());
                 Client flood = Client.welcomed(nodes.url(0), "flood")) {
-            for (int i = 0; i < 41; i++) flood.send("{\"type\":\"ping\"}");
+            for (int i = 0; i < 100; i++) flood.send("{\"type\":\"ping\"}");
             int pongs = 0;
             for (JsonNode frame : flood.upTo("error")) {
                 if (frame.path("type").asString().equals("pong")) pongs++;
