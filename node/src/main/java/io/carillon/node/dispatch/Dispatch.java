@@ -34,6 +34,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -66,6 +67,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final Streams streams;
     private final PooledByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
     private final Memory memory;
+    private volatile BiConsumer<Endpoint, String> overLimit = (endpoint, user) -> {};
 
     /** Who is in a room: asked for by clients, answered from Redis. */
     public interface Members {
@@ -144,6 +146,11 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.streams = new Streams(this, presence, recovery, recoverySettings, metrics, allocator);
     }
 
+    /** What to do when a user has one session more; must not wait. */
+    void onSession(BiConsumer<Endpoint, String> look) {
+        overLimit = look;
+    }
+
     /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
     public void onDrain(Runnable task) {
         control.onDrain(task);
@@ -195,7 +202,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
         var left = new AtomicInteger(3);
         var granted = new CompletableFuture<Set<String>>();
-        presence.opened(online(session)).whenComplete((rooms, failure) -> {
+        register(session).whenComplete((rooms, failure) -> {
             granted.complete(rooms == null ? Set.of() : rooms);
             lane.run(() -> arrived(lane, session, left, granted));
         });
@@ -207,8 +214,16 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 position -> arrived(lane, session, left, granted));
     }
 
-    /** The session as presence is told of it. */
-    static Presence.Online online(Session session) {
+    /** Tells presence of the session; then the user's oldest may have to go. */
+    CompletionStage<Set<String>> register(Session session) {
+        Endpoint endpoint = session.endpoint();
+        String user = session.user();
+        return presence.opened(online(session)).whenComplete((rooms, failure) -> {
+            if (failure == null) overLimit.accept(endpoint, user);
+        });
+    }
+
+    private static Presence.Online online(Session session) {
         Endpoint endpoint = session.endpoint();
         Principal principal = session.principal();
         return new Presence.Online(

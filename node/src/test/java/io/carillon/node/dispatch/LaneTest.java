@@ -11,6 +11,7 @@ import io.carillon.node.identity.Principal;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.OutboxSettings;
+import io.carillon.node.session.OverLimit;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.StalledSocket;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -42,6 +43,7 @@ class LaneTest {
             Set.of(),
             true,
             0,
+            OverLimit.REFUSE,
             true,
             false,
             Set.of(),
@@ -206,7 +208,7 @@ class LaneTest {
     void whatCameInTheSweepThatEndsAHoldComesOnce() {
         Session resuming = session("a", "u1", 1000, CHANNEL);
         session("b", "u2", 1000, CHANNEL);
-        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming));
+        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)));
         var go = new CountDownLatch(1);
         loop.execute(() -> await(go));
         deliver(CHANNEL, "4", null, null, null);

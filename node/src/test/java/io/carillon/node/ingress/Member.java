@@ -16,6 +16,7 @@ import io.carillon.node.backplane.RedisSettings;
 import io.carillon.node.backplane.TestStreams;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.session.EndpointSettings;
+import io.carillon.node.session.OverLimit;
 import io.carillon.node.testing.Poll;
 import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -45,6 +46,7 @@ final class Member implements Publisher, AutoCloseable {
                     Set.of(),
                     true,
                     10,
+                    OverLimit.REFUSE,
                     false,
                     false,
                     Set.of("typing"),

@@ -129,4 +129,38 @@ class OverloadIT {
             assertThat(flood.closeCode()).isEqualTo(4429);
         }
     }
+
+    @Test
+    void theOldestSessionGoesWhereTheEndpointSaysSo() throws Exception {
+        var settings = Map.of(
+                "carillon.endpoints.push.sessions-per-user", "2", "carillon.endpoints.push.over-limit", "close-oldest");
+        try (var redis = RedisServer.running();
+                var nodes = new Nodes(redis.url(), 2, settings);
+                Client first = Client.welcomed(nodes.url(0), "ada");
+                Client second = Client.welcomed(nodes.url(1), "ada");
+                Client third = Client.welcomed(nodes.url(1), "ada")) {
+            assertThat(first.closeCode()).isEqualTo(4504);
+            Poll.until("two sessions", Duration.ofSeconds(10), () -> sessions(nodes) == 2);
+            assertThat(second.ended()).isFalse();
+            assertThat(third.ended()).isFalse();
+        }
+    }
+
+    @Test
+    void aNewSessionReplacesTheOldWhereTheEndpointAllowsOne() throws Exception {
+        var settings = Map.of(
+                "carillon.endpoints.push.sessions-per-user", "1", "carillon.endpoints.push.over-limit", "replace");
+        try (var redis = RedisServer.running();
+                var nodes = new Nodes(redis.url(), 2, settings);
+                Client first = Client.welcomed(nodes.url(0), "ada");
+                Client second = Client.welcomed(nodes.url(1), "ada")) {
+            assertThat(first.closeCode()).isEqualTo(4509);
+            Poll.until("one session", Duration.ofSeconds(10), () -> sessions(nodes) == 1);
+            assertThat(second.ended()).isFalse();
+        }
+    }
+
+    private static int sessions(Nodes nodes) throws Exception {
+        return nodes.get("/api/ws/users/ada").path("sessions").size();
+    }
 }
