@@ -91,7 +91,7 @@ class PublishingExamplesIT {
         try (var context = new SpringApplicationBuilder(Shop.class)
                         .web(WebApplicationType.NONE)
                         .profiles("the-shop")
-                        .run("--carillon.publisher.enabled=true", "--spring.data.redis.url=" + redis.url());
+                        .run("--spring.config.name=a-service", "--spring.data.redis.url=" + redis.url());
                 Client client = Client.welcomed(nodes.url(0), "ada")) {
             OrderService orders = context.getBean(OrderService.class);
             orders.viewing("ada", "o-1");
