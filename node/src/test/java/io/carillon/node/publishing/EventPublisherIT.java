@@ -65,7 +65,7 @@ class EventPublisherIT {
 
     private static ConfigurableApplicationContext service(String... more) {
         var arguments = new java.util.ArrayList<>(java.util.List.of(
-                "--carillon.publisher.enabled=true",
+                "--spring.config.name=a-service",
                 "--spring.application.name=shop",
                 "--spring.data.redis.url=" + redis.url()));
         arguments.addAll(java.util.List.of(more));
