@@ -27,8 +27,8 @@ class RedisBackplaneIT extends BackplaneContract {
 
     @Override
     Backplane node(String boot) {
-        var made = new RedisConnections(
-                new RedisSettings(redis.uri(), Keys.DEFAULT, boot, Duration.ofMillis(50), 50_000, null));
+        var made = new RedisConnections(new RedisSettings(
+                new Deployment.Standalone(redis.uri()), Keys.DEFAULT, boot, Duration.ofMillis(50), 50_000, null, null));
         connections.add(made);
         return new RedisBackplane(made, InstantSource.system());
     }
@@ -192,7 +192,13 @@ class RedisBackplaneIT extends BackplaneContract {
         var stranger = new RedisConnections(RedisSettings.of(redis.uri(), strange, fresh("a")));
         connections.add(stranger);
         stranger.start();
-        Poll.until("the others are open", SOON, () -> stranger.history().open());
+        Poll.until(
+                "the others are open",
+                SOON,
+                () -> stranger.shards().getFirst().commands().stream()
+                                .filter(CommandLink::open)
+                                .count()
+                        == 3);
         assertThat(stranger.allOpen()).isFalse();
         redis.commands().del(strange.config());
         Poll.until("it is taken once they agree", SOON, stranger::allOpen);

@@ -1,7 +1,9 @@
 -- Appends one event to a channel's history and publishes it, atomically: offset, epoch, history, idempotency, PUBLISH.
 --
 -- KEYS[1]  the channel: <prefix>:<namespace>:(user|room|broadcast):{<id>}; also the key of its meta. Beside it
---          <channel>:history (list of stamped events) and <channel>:ids (sorted set, event id -> offset)
+--          <channel>:history (list of stamped events) and <channel>:ids (sorted set, event id -> offset). In Cluster
+--          name these two as KEYS[2] and KEYS[3]: then Redis refuses the whole call (TRYAGAIN) while the slot moves and
+--          only some of the three have arrived, in place of ending it half way
 -- ARGV[1]  the event, one JSON object as text
 -- ARGV[2]  its id, [A-Za-z0-9._:@~+=-]{1,128}; '' to take the event's own "id", or else <epoch>-<offset>
 -- ARGV[3..] option pairs:
