@@ -40,9 +40,11 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -79,6 +81,7 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
     private final ClusterShards cluster;
     private final List<Shard> alone;
     private final List<Runnable> watchers = new CopyOnWriteArrayList<>();
+    private final AtomicBoolean started = new AtomicBoolean();
     private final AtomicInteger waiting = new AtomicInteger();
     private final CompletableFuture<Boolean> agreement = new CompletableFuture<>();
     private volatile boolean agreed;
@@ -120,6 +123,7 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
 
     /** Starts connecting; does not wait for it. Again, it does nothing. */
     public void start() {
+        if (!started.compareAndSet(false, true)) return;
         for (Shard shard : alone) shard.start();
         if (alone.isEmpty()) cluster.start();
         if (deployment instanceof Deployment.Sentinel) {
@@ -311,13 +315,13 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
     }
 
     /** The shard that holds a key or topic; null while nobody is known to. */
-    @org.jspecify.annotations.Nullable
+    @Nullable
     Shard shardOf(String key) {
         return alone.isEmpty() ? cluster.owner(Slots.of(key)) : alone.getFirst();
     }
 
     /** The same. */
-    @org.jspecify.annotations.Nullable
+    @Nullable
     Shard shardOf(byte[] key) {
         return alone.isEmpty() ? cluster.owner(Slots.of(key)) : alone.getFirst();
     }
