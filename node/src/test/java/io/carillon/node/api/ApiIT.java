@@ -1054,7 +1054,7 @@ class ApiIT {
             int count = (Integer) held[i + 1];
             sessions.put(namespace, (long) count);
             for (int s = 0; s < count; s++) {
-                redis.opsForSet().add(KEYS.nodeSessions(new Namespace(namespace), node), "s" + s + " u" + s);
+                redis.opsForSet().add(KEYS.nodeSessions(new Namespace(namespace), 0, node), "s" + s + " u" + s);
             }
         }
         var description = new io.carillon.node.presence.NodeDescription(
