@@ -218,12 +218,13 @@ public final class RedisBackplane implements Backplane {
             deadLetters.decrementAndGet();
             return;
         }
-        var unused = letters.put(source, source, reason, message).whenComplete((id, failure) -> {
-            deadLetters.decrementAndGet();
-            if (failure != null) {
-                log.warn("A dead letter could not be kept. source={} reason={}", source, failure.getMessage());
-            }
-        });
+        var unused = letters.put(source, source, reason, message, message.length)
+                .whenComplete((id, failure) -> {
+                    deadLetters.decrementAndGet();
+                    if (failure != null) {
+                        log.warn("A dead letter could not be kept. source={} reason={}", source, failure.getMessage());
+                    }
+                });
     }
 
     @Override
