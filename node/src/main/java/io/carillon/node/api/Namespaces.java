@@ -32,9 +32,15 @@ final class Namespaces {
         return new Namespace(wanted);
     }
 
-    /** Whether the event is kept, as its publisher said, or else by its type. */
+    /**
+     * Whether the event is kept: as its publisher said, or else if it asks for an acknowledgement, or else by its type.
+     */
     boolean durable(Namespace namespace, Event event) {
         Boolean said = event.durable();
+        if (event.ack() && Boolean.FALSE.equals(said)) {
+            throw ApiException.badRequest("an event that is to be acknowledged is durable: leave out durable or ack");
+        }
+        if (event.ack()) return true;
         if (said != null) return said;
         return !ephemeralTypes.getOrDefault(namespace.name(), Set.of()).contains(event.type());
     }

@@ -68,6 +68,18 @@ public final class RedisBackplane implements Backplane {
     private static final byte[] MAX = bytes("max");
     private static final byte[] TTL = bytes("ttl");
     private static final byte[] TRUSTED = bytes("trusted");
+    private static final byte[] ACK = bytes("ack");
+    private static final byte[] ACKS = bytes("acks");
+    private static final byte[] ACK_AGE = bytes("ackage");
+
+    /** Greatest age in seconds of a position on an empty channel. */
+    private static final byte[] POSITION_AGE = bytes("86400");
+
+    /** Bytes of events after which an answer ends: of what clients and gaps need next, and of a page to look at. */
+    private static final byte[] READ_BYTES = bytes("262144");
+
+    private static final byte[] HISTORY_BYTES = bytes("2097152");
+
     private static final byte[] ONE = bytes("1");
     private static final byte[] ZERO = bytes("0");
     private static final int MAX_DEAD_LETTERS_UNDER_WAY = 64;
@@ -163,27 +175,36 @@ public final class RedisBackplane implements Backplane {
     @Override
     public CompletionStage<Appended> append(ChannelName channel, byte[] event, String id, Retention retention) {
         String key = keys.channel(channel);
+        var arguments = new ArrayList<byte[]>(14);
+        arguments.addAll(List.of(
+                event,
+                bytes(id),
+                MAX,
+                bytes(Integer.toString(retention.events())),
+                TTL,
+                bytes(Integer.toString(retention.seconds())),
+                TRUSTED,
+                ONE));
+        if (retention.acks() > 0) {
+            arguments.addAll(List.of(
+                    ACK,
+                    ONE,
+                    ACKS,
+                    bytes(Integer.toString(retention.acks())),
+                    ACK_AGE,
+                    bytes(Integer.toString(retention.ackSeconds()))));
+        }
         return connections
                 .events(key.hashCode())
-                .script(
-                        Script.PUBLISH,
-                        RedisBackplane::appended,
-                        bytes(key),
-                        event,
-                        bytes(id),
-                        MAX,
-                        bytes(Integer.toString(retention.events())),
-                        TTL,
-                        bytes(Integer.toString(retention.seconds())),
-                        TRUSTED,
-                        ONE);
+                .script(Script.PUBLISH, RedisBackplane::appended, bytes(key), arguments.toArray(byte[][]::new));
     }
 
     private static Appended appended(List<Object> reply) {
         return new Appended(
                 new Position(text(reply.get(1)), number(reply.get(0))),
                 number(reply.get(3)) == 1,
-                number(reply.get(4)));
+                number(reply.get(4)),
+                reply.size() > 5 ? number(reply.get(5)) : 0);
     }
 
     @Override
@@ -195,17 +216,17 @@ public final class RedisBackplane implements Backplane {
 
     @Override
     public CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit) {
-        return read(channel, epochOf(after), offsetOf(after), limit, ZERO);
+        return read(channel, epochOf(after), offsetOf(after), limit, ZERO, READ_BYTES);
     }
 
     @Override
     public CompletionStage<HistoryRead> readHeld(ChannelName channel, @Nullable Position after, int limit) {
-        return read(channel, epochOf(after), offsetOf(after), limit, ONE);
+        return read(channel, epochOf(after), offsetOf(after), limit, ONE, READ_BYTES);
     }
 
     @Override
     public CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit) {
-        return read(channel, "*", after, limit, ZERO);
+        return read(channel, "*", after, limit, ZERO, HISTORY_BYTES);
     }
 
     private static String epochOf(@Nullable Position position) {
@@ -217,7 +238,7 @@ public final class RedisBackplane implements Backplane {
     }
 
     private CompletionStage<HistoryRead> read(
-            ChannelName channel, String epoch, long offset, int limit, byte[] across) {
+            ChannelName channel, String epoch, long offset, int limit, byte[] across, byte[] most) {
         return connections
                 .history()
                 .script(
@@ -227,7 +248,9 @@ public final class RedisBackplane implements Backplane {
                         bytes(epoch),
                         bytes(Long.toString(offset)),
                         bytes(Integer.toString(limit)),
-                        across);
+                        across,
+                        POSITION_AGE,
+                        most);
     }
 
     private static HistoryRead history(List<Object> reply) {

@@ -90,12 +90,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
             Presence presence,
             Publisher publisher,
             Backplane backplane,
+            Acknowledgements acknowledgements,
             Members members,
             Renewal renewal,
             List<Dialect> dialects,
             List<Endpoint> endpoints,
             DispatchSettings settings,
             RecoverySettings recoverySettings,
+            AckSettings ackSettings,
             DispatchMetrics metrics,
             InstantSource clock) {
         this.node = node;
@@ -115,6 +117,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.lanes = new Lane[loops.size()];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
+            lanes[i].acks(new Acks(lanes[i], this, acknowledgements, ackSettings, metrics));
             laneByLoop.put(loops.get(i), lanes[i]);
         }
         metrics.lanes(
@@ -123,6 +126,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.recovery = new Recovery(
                 backplane, recoverySettings.keptBytes(), recoverySettings.kept().toNanos(), System::nanoTime);
         metrics.recovery(recovery::bytes);
+        metrics.acks(
+                () -> Arrays.stream(lanes).mapToLong(lane -> lane.acks().size()).sum());
         this.commands = new Commands(
                 this,
                 channels,
@@ -132,6 +137,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 members,
                 renewal,
                 recovery,
+                acknowledgements,
                 settings,
                 recoverySettings,
                 metrics,
@@ -227,6 +233,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         if (text != null) session.outbox().first(Frames.text(allocator, text));
         session.outbox().release();
         lane.flushSoon(session);
+        lane.acks().opened(session);
         expire(lane, session, clock.millis());
         session.takeWhenOpen().forEach(Runnable::run);
         for (String room : granted.getNow(Set.of())) commands.join(lane, session, room, null);
@@ -238,6 +245,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Endpoint endpoint = session.endpoint();
         session.closed();
         lane.exit(session);
+        lane.acks().closed(session);
         detach(lane, session, session.userChannel());
         detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
@@ -266,6 +274,12 @@ public final class Dispatch implements SessionListener, ChannelListener {
         commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
     }
 
+    /** The event as the session's dialect shows it, with a reference for the caller; null when it does not. */
+    @Nullable
+    ByteBuf frame(Session session, Missed item) {
+        return item.frame(dialect(session.endpoint()));
+    }
+
     /** Tells the session something; on its loop. */
     void send(Lane lane, Session session, Notice notice) {
         if (session.state() == Session.State.CLOSED) return;
@@ -276,6 +290,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     /** Once a second on each loop. */
     private void tick(Lane lane) {
         lane.checkOutboxes();
+        lane.acks().tick();
         if (lane.index() == 0) recovery.expire();
         long now = clock.millis();
         List<Session> here = lane.sessions();
@@ -359,6 +374,11 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 }
             }
             frame.release();
+        }
+        if (event.ack()) {
+            for (Lane lane : lanes) {
+                if (channel.wantedBy(lane.index())) lane.run(() -> lane.acks().passed(name, event));
+            }
         }
         return true;
     }

@@ -14,12 +14,19 @@ import org.jspecify.annotations.Nullable;
 final class Publications implements Publisher {
     private final Backplane backplane;
     private final DispatchSettings settings;
+    private final AckSettings acks;
     private final InstantSource clock;
     private final DispatchMetrics metrics;
 
-    Publications(Backplane backplane, DispatchSettings settings, InstantSource clock, DispatchMetrics metrics) {
+    Publications(
+            Backplane backplane,
+            DispatchSettings settings,
+            AckSettings acks,
+            InstantSource clock,
+            DispatchMetrics metrics) {
         this.backplane = backplane;
         this.settings = settings;
+        this.acks = acks;
         this.clock = clock;
         this.metrics = metrics;
     }
@@ -33,13 +40,24 @@ final class Publications implements Publisher {
         String id = given != null ? given : EventIds.next(now);
         Event.Builder stamped =
                 event.with().id(id).durable(null).channel(null).position(null).timestamp(durable ? 0 : now);
+        // Only what is kept for one user can be sent to him again.
+        boolean asks = event.ack() && durable && channel.kind() == ChannelName.Kind.USER;
+        if (event.ack() && !asks) stamped.ack(false);
         byte[] bytes = EventCodec.write(stamped.build());
         CompletionStage<Published> done;
         if (durable) {
             Retention kept = retention != null ? retention : settings.retention(channel.kind());
-            done = backplane
-                    .append(channel, bytes, id, kept)
-                    .thenApply(appended -> new Published(id, appended.position(), appended.receivers()));
+            if (asks) {
+                kept = new Retention(
+                        kept.events(),
+                        kept.seconds(),
+                        acks.events(),
+                        Math.toIntExact(acks.age().toSeconds()));
+            }
+            done = backplane.append(channel, bytes, id, kept).thenApply(appended -> {
+                metrics.unacknowledged(appended.dropped());
+                return new Published(id, appended.position(), appended.receivers());
+            });
         } else {
             done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers));
         }

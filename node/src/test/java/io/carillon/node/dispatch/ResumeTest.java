@@ -79,20 +79,23 @@ class ResumeTest {
                 new ChannelMetrics(registry),
                 InstantSource.system());
         var settings = new DispatchSettings(1 << 26, 128, 100, 256, 1024, 2048, Duration.ofSeconds(300));
+        var acks = new AckSettings(1000, Duration.ofHours(24), Duration.ofSeconds(10), Duration.ofSeconds(1));
         var metrics = new DispatchMetrics(registry);
         dispatch = new Dispatch(
                 "node1",
                 List.of(loop),
                 channels,
                 new InMemoryPresence(),
-                new Publications(backplane, settings, InstantSource.system(), metrics),
+                new Publications(backplane, settings, acks, InstantSource.system(), metrics),
                 backplane,
+                new NothingToAcknowledge(),
                 (room, limit) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 (current, token) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 List.of(new Counted(new PushDialect())),
                 List.of(endpoint()),
                 settings,
                 recovery,
+                acks,
                 metrics,
                 InstantSource.system());
         dispatch.start();
@@ -613,6 +616,23 @@ class ResumeTest {
         @Override
         public boolean connected() {
             return backplane.connected();
+        }
+    }
+
+    private static final class NothingToAcknowledge implements Acknowledgements {
+        @Override
+        public CompletionStage<Page> pending(ChannelName channel, long after) {
+            return CompletableFuture.completedFuture(new Page(false, List.of()));
+        }
+
+        @Override
+        public CompletionStage<Boolean> acknowledge(ChannelName channel, String id) {
+            return CompletableFuture.completedFuture(false);
+        }
+
+        @Override
+        public CompletionStage<Fate> fate(ChannelName channel, String id) {
+            return CompletableFuture.completedFuture(new Fate(State.UNKNOWN, 0));
         }
     }
 

@@ -7,7 +7,9 @@
 -- ARGV[3..] option pairs:
 --   max <events kept>  ttl <seconds the history outlives the last publish>  meta <seconds the meta does>
 --   trusted 1          a node has validated the event, its id and its channel; without it all are checked here
--- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers}
+--   ack 1              the event of a user's channel is kept until it is acknowledged; without "trusted" the event's own
+--                      "ack" decides. Kept as ack.lua says: acks <events kept, the oldest goes>  ackage <seconds>
+-- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers, events that went unacknowledged for this one}
 --
 -- Stamps replace the opening brace: {"channel":"user:u1","offset":17,"epoch":"e","timestamp":1760000000123,"id":"i",
 -- Meta is <epoch> <offset> <timestamp of the last event> <primary's replication id> <previous epoch or -> <offset at
@@ -19,7 +21,7 @@ local kind, name = string.match(channel, '^[^:]+:[^:]+:(%l+):{(.+)}$')
 if not kind or #name > 128 or (kind ~= 'user' and kind ~= 'room' and kind ~= 'broadcast') then
   return redis.error_reply('CARILLONCHANNEL expected <prefix>:<namespace>:user|room|broadcast:{<id>}')
 end
-local options = {max = 256, ttl = 300, meta = 172800, trusted = 0}
+local options = {max = 256, ttl = 300, meta = 172800, trusted = 0, ack = 0, acks = 1000, ackage = 86400}
 for i = 3, #ARGV, 2 do
   local key, value = ARGV[i], tonumber(ARGV[i + 1])
   if not options[key] then return redis.error_reply('CARILLONOPTION unknown option') end
@@ -54,6 +56,10 @@ if options.trusted ~= 1 then -- what a node sends has been through all of this t
   end
   for field, expected in pairs({from_name = 'string', from_kind = 'string', durable = 'boolean', ack = 'boolean'}) do
     if given(field) and type(decoded[field]) ~= expected then return bad(field .. ' must be a ' .. expected) end
+  end
+  options.ack = decoded.ack == true and 1 or 0
+  if options.ack == 1 and (kind ~= 'user' or decoded.durable == false) then
+    return bad('only a durable event for one user is acknowledged: leave out ack')
   end
   local function deep(value, left)
     if type(value) ~= 'table' then return false end
@@ -101,6 +107,30 @@ if id ~= '' then
     return {tonumber(known), epoch, last, 1, 0}
   end
 end
+local waiting, kept = channel .. ':acks', channel .. ':acks:events'
+local dropped = 0
+if options.ack == 1 then
+  local at = time[1] * 1000000 + time[2]
+  local function forget(old)
+    if #old == 0 then return end
+    redis.call('ZREM', waiting, unpack(old))
+    redis.call('HDEL', kept, unpack(old))
+  end
+  forget(redis.call('ZRANGEBYSCORE', waiting, '-inf', string.format('%.0f', at - options.ackage * 1000000), 'LIMIT', 0, 1000))
+  local known = id ~= '' and redis.call('HGET', kept, id)
+  if known then -- the history has forgotten its id, but it still waits
+    local place, of, stamp = string.match(known, '^{"channel":"[^"]*","offset":(%d+),"epoch":"([^"]*)","timestamp":(%d+),')
+    return {tonumber(place), of, tonumber(stamp), 1, 0, 0}
+  end
+  local over = redis.call('ZCARD', waiting) - options.acks + 1
+  if over > 0 then
+    local old = redis.call('ZRANGE', waiting, 0, math.min(over, 1000) - 1)
+    for i = 1, #old do redis.call('ZADD', channel .. ':acked', string.format('%.0f', at), '!' .. old[i]) end
+    redis.call('EXPIRE', channel .. ':acked', options.ackage)
+    forget(old)
+    dropped = #old
+  end
+end
 offset, last = offset + 1, now
 local place, stamp = string.format('%.0f', offset), string.format('%.0f', now)
 local named = id ~= ''
@@ -121,4 +151,10 @@ if named then
   if offset % 16 == 0 then redis.call('ZREMRANGEBYSCORE', ids, '-inf', offset - options.max) end
   redis.call('EXPIRE', ids, options.ttl)
 end
-return {offset, epoch, now, 0, redis.call(PUBLISH, channel, message)}
+if options.ack == 1 then
+  redis.call('ZADD', waiting, string.format('%.0f', time[1] * 1000000 + time[2]), id)
+  redis.call('HSET', kept, id, message)
+  redis.call('EXPIRE', waiting, options.ackage)
+  redis.call('EXPIRE', kept, options.ackage)
+end
+return {offset, epoch, now, 0, redis.call(PUBLISH, channel, message), dropped}
