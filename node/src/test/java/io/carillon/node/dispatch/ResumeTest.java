@@ -38,6 +38,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +60,7 @@ class ResumeTest {
     private final InMemoryBackplane publisher = new InMemoryBackplane(hub, "node2");
     private final DefaultEventLoop loop = new DefaultEventLoop();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final Pending pending = new Pending();
     private final AtomicInteger encoded = new AtomicInteger();
     private final List<StalledSocket> sockets = new ArrayList<>();
     private int published;
@@ -88,7 +90,7 @@ class ResumeTest {
                 new InMemoryPresence(),
                 new Publications(backplane, settings, acks, InstantSource.system(), metrics),
                 backplane,
-                new NothingToAcknowledge(),
+                pending,
                 (room, limit) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 (current, token) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 List.of(new Counted(new PushDialect())),
@@ -459,6 +461,38 @@ class ResumeTest {
     }
 
     @Test
+    void whatAResumeHasSentIsNotSentAgainAtOnceForWantOfAnAcknowledgement() throws Exception {
+        ChannelName own = ChannelName.user(Namespace.PUSH, "u");
+        Fake before = new Fake("u", Long.MAX_VALUE).welcomed();
+        JsonNode start = before.await("welcome").path("channels").path("user:u");
+        var from = new Position(start.path("epoch").asString(), 0);
+        onLoop(() -> node().closed(before.session, 1000));
+        published = 1;
+        byte[] asking = EventCodec.write(
+                Event.of("e1", null).with().id("i-1").ack(true).build());
+        publisher.append(own, asking, "i-1", KEEP).toCompletableFuture().join();
+        byte[] stamped = publisher.history(own, 0, 1).toCompletableFuture().join().events().getFirst();
+        pending.events.put("i-1", stamped);
+        // One is out of the history by now.
+        pending.events.put(
+                "i-0",
+                EventCodec.writeStamped(EventCodec.readStamped(stamped)
+                        .with()
+                        .id("i-0")
+                        .type("e0")
+                        .build()));
+        int asked = pending.asked.get();
+        Fake client = new Fake("u", Long.MAX_VALUE).welcomed();
+        client.resume("user:u", from);
+        client.await("e0");
+        assertThat(pending.asked.get()).isGreaterThan(asked);
+        assertThat(client.types()).endsWith("e1", "resumed", "e0");
+        client.send("{\"type\":\"ack\",\"id\":\"i-1\",\"ref\":\"a\"}");
+        client.await("sent");
+        assertThat(pending.events).containsOnlyKeys("i-0");
+    }
+
+    @Test
     void tenThousandWhoMissedTheSameCostOneRead() {
         Position last = publish(LOBBY, 200);
         List<Fake> clients = crowd(10_000);
@@ -619,15 +653,23 @@ class ResumeTest {
         }
     }
 
-    private static final class NothingToAcknowledge implements Acknowledgements {
+    /** What waits for one user, by id. */
+    private static final class Pending implements Acknowledgements {
+        private final Map<String, byte[]> events = new ConcurrentSkipListMap<>();
+        private final AtomicInteger asked = new AtomicInteger();
+
         @Override
         public CompletionStage<Page> pending(ChannelName channel, long after) {
-            return CompletableFuture.completedFuture(new Page(false, List.of()));
+            asked.incrementAndGet();
+            var all = new ArrayList<Waiting>();
+            events.values().forEach(message -> all.add(new Waiting(all.size() + 1, message)));
+            return CompletableFuture.completedFuture(
+                    new Page(false, all.subList((int) Math.min(after, all.size()), all.size())));
         }
 
         @Override
         public CompletionStage<Boolean> acknowledge(ChannelName channel, String id) {
-            return CompletableFuture.completedFuture(false);
+            return CompletableFuture.completedFuture(events.remove(id) != null);
         }
 
         @Override
