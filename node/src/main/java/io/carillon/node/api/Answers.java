@@ -6,11 +6,13 @@ import io.carillon.model.channel.Position;
 import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.presence.NodeDescription;
 import io.carillon.node.presence.PresenceQueries.UserSession;
+import io.swagger.v3.oas.annotations.media.ArraySchema;
 import io.swagger.v3.oas.annotations.media.Schema;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.util.RawValue;
 
 /** What the calls answer. Fields that are null are left out. */
 final class Answers {
@@ -45,6 +47,36 @@ final class Answers {
                     description = "whether the user is online; for an array, how many of its users are",
                     oneOf = {Boolean.class, Long.class})
             Object online) {}
+
+    /** A page of what is kept of a channel, and where the channel stands. */
+    @Schema(name = "History")
+    record History(
+            String channel,
+
+            @ArraySchema(
+                    schema =
+                            @Schema(
+                                    type = "object",
+                                    description = "an event as push clients see it",
+                                    additionalProperties = Schema.AdditionalPropertiesValue.TRUE))
+            List<RawValue> events,
+
+            @Schema(description = "of the channel's last event, which may be behind the page")
+            long offset,
+
+            String epoch) {}
+
+    @Schema(name = "Acknowledgement")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Acknowledgement(
+            String id,
+            String user,
+
+            @Schema(allowableValues = {"pending", "acknowledged", "dropped", "unknown"})
+            String state,
+
+            @Schema(description = "since when, milliseconds since the epoch; absent when unknown") @Nullable
+            Long since) {}
 
     @Schema(name = "Status")
     @JsonInclude(JsonInclude.Include.NON_NULL)

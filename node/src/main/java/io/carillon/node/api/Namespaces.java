@@ -28,8 +28,11 @@ final class Namespaces {
         return endpoints.serves(name);
     }
 
-    /** Whether the event is kept, as its publisher said, or else by its type. */
+    /** Whether the event is kept; {@link EndpointSettings#durable}. */
     boolean durable(Namespace namespace, Event event) {
+        if (event.ack() && Boolean.FALSE.equals(event.durable())) {
+            throw ApiException.badRequest("an event that is to be acknowledged is durable: leave out durable or ack");
+        }
         return endpoints.durable(namespace, event);
     }
 }

@@ -76,6 +76,7 @@ class PublishController {
         if (request.to() != null || request.event().room() != null) {
             throw ApiException.badRequest("a broadcast goes to everyone: leave out to and room");
         }
+        refuseAck(request.event());
         Namespace in = namespace(namespace, request);
         return idempotency.once(in, caller, "broadcast", key, body, Answers.Accepted.class, id -> {
             Event event = named(request.event(), id);
@@ -150,6 +151,7 @@ class PublishController {
         if (request.to() != null || said != null && !said.equals(room)) {
             throw ApiException.badRequest("the address names the room: leave out to and room");
         }
+        refuseAck(request.event());
         Namespace in = namespace(namespace, request);
         return idempotency.once(in, caller, "room/" + room, key, body, Answers.Accepted.class, id -> {
             Event event = named(request.event(), id).with().room(room).build();
@@ -159,6 +161,10 @@ class PublishController {
 
     private Published publish(ChannelName channel, Event event) {
         return Waits.answer(publisher.publish(channel, event, namespaces.durable(channel.namespace(), event), null));
+    }
+
+    private static void refuseAck(Event event) {
+        if (event.ack()) throw ApiException.badRequest("only an event for users is acknowledged: leave out ack");
     }
 
     /** The event with the id that belongs to the caller's key, unless the caller named it. */

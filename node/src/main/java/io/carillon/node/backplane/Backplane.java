@@ -62,7 +62,7 @@ public interface Backplane {
      * Reads what follows a position, or where the channel stands.
      *
      * @param after null to read the top only
-     * @param limit most events in one answer
+     * @param limit most events in one answer; it has fewer, and says so, where they are large
      */
     CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit);
 
@@ -79,6 +79,7 @@ public interface Backplane {
      * Reads what is kept of a channel.
      *
      * @param after offset of the event before the first; 0 for the start of what is kept
+     * @param limit most events in one answer; it has fewer, and says so, where they are large
      */
     CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit);
 
@@ -100,8 +101,13 @@ public interface Backplane {
      * @param position the event's place
      * @param duplicate whether the id was known and nothing was published again
      * @param receivers nodes that received it now
+     * @param dropped older events of the user that wait for an acknowledgement no longer, because this one does
      */
-    record Appended(Position position, boolean duplicate, long receivers) {}
+    record Appended(Position position, boolean duplicate, long receivers, long dropped) {
+        public Appended(Position position, boolean duplicate, long receivers) {
+            this(position, duplicate, receivers, 0);
+        }
+    }
 
     /**
      * Where an event was taken from.
@@ -117,8 +123,15 @@ public interface Backplane {
      *
      * @param events most events
      * @param seconds how long after the last publish
+     * @param acks most events of the user that wait for an acknowledgement, this one included; 0 when it needs none
+     * @param ackSeconds how long it waits for one
      */
-    record Retention(int events, int seconds) {}
+    record Retention(int events, int seconds, int acks, int ackSeconds) {
+        /** For an event that needs no acknowledgement. */
+        public Retention(int events, int seconds) {
+            this(events, seconds, 0, 0);
+        }
+    }
 
     /**
      * Part of a history.

@@ -43,6 +43,18 @@ public final class RedisBackplane implements Backplane {
     private static final byte[] MAX = bytes("max");
     private static final byte[] TTL = bytes("ttl");
     private static final byte[] TRUSTED = bytes("trusted");
+    private static final byte[] ACK = bytes("ack");
+    private static final byte[] ACKS = bytes("acks");
+    private static final byte[] ACK_AGE = bytes("ackage");
+
+    /** Greatest age in seconds of a position on an empty channel. */
+    private static final byte[] POSITION_AGE = bytes("86400");
+
+    /** Bytes of events after which an answer ends: of what clients and gaps need next, and of a page to look at. */
+    private static final byte[] READ_BYTES = bytes("262144");
+
+    private static final byte[] HISTORY_BYTES = bytes("2097152");
+
     private static final byte[] ONE = bytes("1");
     private static final byte[] ZERO = bytes("0");
     private static final byte[] SOURCE = bytes("source");
@@ -88,42 +100,27 @@ public final class RedisBackplane implements Backplane {
 
     @Override
     public CompletionStage<Appended> append(ChannelName channel, byte[] event, String id, Retention retention) {
-        String key = keys.channel(channel);
-        return connections.script(
-                Work.EVENTS,
-                key,
-                Script.PUBLISH,
-                RedisBackplane::appended,
-                true,
-                sharded
-                        ? new byte[][] {bytes(key), bytes(key + ":history"), bytes(key + ":ids")}
-                        : new byte[][] {bytes(key)},
-                event,
-                bytes(id),
-                MAX,
-                bytes(Integer.toString(retention.events())),
-                TTL,
-                bytes(Integer.toString(retention.seconds())),
-                TRUSTED,
-                ONE);
+        return append(channel, retention, null, arguments(event, id, retention));
     }
 
     @Override
     public CompletionStage<Appended> append(
             ChannelName channel, byte[] event, String id, Retention retention, Source source) {
-        String key = keys.channel(channel);
         String after = source.after();
-        return connections.script(
-                Work.EVENTS,
-                key,
-                Script.PUBLISH,
-                RedisBackplane::appended,
-                true,
-                sharded
-                        ? new byte[][] {
-                            bytes(key), bytes(key + ":history"), bytes(key + ":ids"), bytes(key + ":sources")
-                        }
-                        : new byte[][] {bytes(key)},
+        List<byte[]> arguments = arguments(event, id, retention);
+        arguments.addAll(List.of(
+                SOURCE,
+                bytes(source.stream()),
+                ENTRY,
+                bytes(source.entry()),
+                AFTER,
+                bytes(after == null ? "" : after)));
+        return append(channel, retention, source, arguments);
+    }
+
+    private static List<byte[]> arguments(byte[] event, String id, Retention retention) {
+        var arguments = new ArrayList<byte[]>(20);
+        arguments.addAll(List.of(
                 event,
                 bytes(id),
                 MAX,
@@ -131,20 +128,47 @@ public final class RedisBackplane implements Backplane {
                 TTL,
                 bytes(Integer.toString(retention.seconds())),
                 TRUSTED,
-                ONE,
-                SOURCE,
-                bytes(source.stream()),
-                ENTRY,
-                bytes(source.entry()),
-                AFTER,
-                bytes(after == null ? "" : after));
+                ONE));
+        if (retention.acks() > 0) {
+            arguments.addAll(List.of(
+                    ACK,
+                    ONE,
+                    ACKS,
+                    bytes(Integer.toString(retention.acks())),
+                    ACK_AGE,
+                    bytes(Integer.toString(retention.ackSeconds()))));
+        }
+        return arguments;
+    }
+
+    private CompletionStage<Appended> append(
+            ChannelName channel, Retention retention, @Nullable Source source, List<byte[]> arguments) {
+        String key = keys.channel(channel);
+        var touched = new ArrayList<byte[]>(8);
+        touched.add(bytes(key));
+        // Named, so that Cluster refuses the call as a whole while only some of them have arrived at their new primary.
+        if (sharded) {
+            touched.addAll(List.of(bytes(key + ":history"), bytes(key + ":ids")));
+            if (retention.acks() > 0)
+                touched.addAll(List.of(bytes(key + ":acks"), bytes(key + ":acks:events"), bytes(key + ":acked")));
+            if (source != null) touched.add(bytes(key + ":sources"));
+        }
+        return connections.script(
+                Work.EVENTS,
+                key,
+                Script.PUBLISH,
+                RedisBackplane::appended,
+                true,
+                touched.toArray(byte[][]::new),
+                arguments.toArray(byte[][]::new));
     }
 
     private static Appended appended(List<Object> reply) {
         return new Appended(
                 new Position(text(reply.get(1)), number(reply.get(0))),
                 number(reply.get(3)) == 1,
-                number(reply.get(4)));
+                number(reply.get(4)),
+                reply.size() > 5 ? number(reply.get(5)) : 0);
     }
 
     @Override
@@ -160,17 +184,17 @@ public final class RedisBackplane implements Backplane {
 
     @Override
     public CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit) {
-        return read(channel, epochOf(after), offsetOf(after), limit, ZERO);
+        return read(channel, epochOf(after), offsetOf(after), limit, ZERO, READ_BYTES);
     }
 
     @Override
     public CompletionStage<HistoryRead> readHeld(ChannelName channel, @Nullable Position after, int limit) {
-        return read(channel, epochOf(after), offsetOf(after), limit, ONE);
+        return read(channel, epochOf(after), offsetOf(after), limit, ONE, READ_BYTES);
     }
 
     @Override
     public CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit) {
-        return read(channel, "*", after, limit, ZERO);
+        return read(channel, "*", after, limit, ZERO, HISTORY_BYTES);
     }
 
     private static String epochOf(@Nullable Position position) {
@@ -182,7 +206,7 @@ public final class RedisBackplane implements Backplane {
     }
 
     private CompletionStage<HistoryRead> read(
-            ChannelName channel, String epoch, long offset, int limit, byte[] across) {
+            ChannelName channel, String epoch, long offset, int limit, byte[] across, byte[] most) {
         String key = keys.channel(channel);
         return connections.script(
                 Work.HISTORY,
@@ -194,7 +218,9 @@ public final class RedisBackplane implements Backplane {
                 bytes(epoch),
                 bytes(Long.toString(offset)),
                 bytes(Integer.toString(limit)),
-                across);
+                across,
+                POSITION_AGE,
+                most);
     }
 
     private static HistoryRead history(List<Object> reply) {

@@ -174,7 +174,9 @@ public final class Channels implements BackplaneListener {
                 return;
             }
             if (event.position() == null) {
-                Event stamped = event.with().timestamp(clock.millis()).build();
+                // It is not kept, so nobody can be asked to acknowledge it.
+                Event stamped =
+                        event.with().timestamp(clock.millis()).ack(false).build();
                 if (!deliver(channel, stamped)) metrics.dropped();
                 return;
             }

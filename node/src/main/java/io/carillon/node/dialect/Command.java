@@ -22,6 +22,9 @@ public sealed interface Command {
     /** Who is in the room? */
     record Members(String room, @Nullable String ref) implements Command {}
 
+    /** The user has dealt with an event that asked for it. */
+    record Ack(String id, @Nullable String ref) implements Command {}
+
     /** The application's own heartbeat. */
     record Ping(@Nullable String ref) implements Command {}
 

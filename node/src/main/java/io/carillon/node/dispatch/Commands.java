@@ -43,6 +43,7 @@ final class Commands {
     private final Publisher publisher;
     private final Backplane backplane;
     private final Recovery recovery;
+    private final Acknowledgements acknowledgements;
     private final Dispatch.Members members;
     private final Dispatch.Renewal renewal;
     private final DispatchSettings settings;
@@ -59,6 +60,7 @@ final class Commands {
             Dispatch.Members members,
             Dispatch.Renewal renewal,
             Recovery recovery,
+            Acknowledgements acknowledgements,
             DispatchSettings settings,
             RecoverySettings recoverySettings,
             DispatchMetrics metrics,
@@ -69,6 +71,7 @@ final class Commands {
         this.publisher = publisher;
         this.backplane = backplane;
         this.recovery = recovery;
+        this.acknowledgements = acknowledgements;
         this.recoverySettings = recoverySettings;
         this.members = members;
         this.renewal = renewal;
@@ -79,7 +82,9 @@ final class Commands {
 
     /** Does what the client asks; on the session's loop. */
     void received(Lane lane, Session session, Command command) {
-        if (!session.maySend(lane.now())) {
+        // What the node itself asked for is not counted against the client.
+        boolean asked = command instanceof Command.Ack ack && lane.acks().asked(session, ack.id());
+        if (!asked && !session.maySend(lane.now())) {
             refuse(lane, session, command.ref(), "rate_limited", "too many messages; send fewer a second");
             if (session.flooding(lane.now(), settings.refusals())) {
                 session.socket().close(CloseCode.TOO_MANY_MESSAGES);
@@ -96,6 +101,7 @@ final class Commands {
             case Command.Members ask -> members(lane, session, ask);
             case Command.Ping ping -> dispatch.send(lane, session, new Notice.Pong(ping.ref(), clock.millis()));
             case Command.Refresh refresh -> refresh(lane, session, refresh);
+            case Command.Ack ack -> acknowledge(lane, session, ack);
             case Command.Resume resume -> resume(lane, session, resume);
             case Command.History history -> history(lane, session, history);
             case Command.Invalid invalid -> refuse(lane, session, invalid.ref(), invalid.code(), invalid.sentence());
@@ -355,6 +361,24 @@ final class Commands {
                     new Outcome(verdict.recovered(), place == null ? null : lane.position(place), verdict.code()));
         });
         dispatch.send(lane, session, new Notice.Resumed(ref, outcomes));
+        lane.acks().resumed(session);
+    }
+
+    /** Acknowledges for all of the user's sessions; whatever has become of the event, it will not come again. */
+    private void acknowledge(Lane lane, Session session, Command.Ack command) {
+        acknowledgements
+                .acknowledge(session.userChannel(), command.id())
+                .whenComplete((waited, failure) -> lane.run(() -> {
+                    if (waited == null) {
+                        unavailable(lane, session, command.ref(), failure);
+                        return;
+                    }
+                    lane.acks().acknowledged(session, command.id());
+                    if (waited) metrics.acknowledged();
+                    if (command.ref() != null) {
+                        dispatch.send(lane, session, new Notice.Sent(command.ref(), command.id(), null, null));
+                    }
+                }));
     }
 
     static boolean isFor(Session session, Event event) {

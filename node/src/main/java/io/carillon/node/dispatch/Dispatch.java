@@ -94,12 +94,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
             Presence presence,
             Publisher publisher,
             Backplane backplane,
+            Acknowledgements acknowledgements,
             Members members,
             Renewal renewal,
             List<Dialect> dialects,
             List<Endpoint> endpoints,
             DispatchSettings settings,
             RecoverySettings recoverySettings,
+            AckSettings ackSettings,
             DispatchMetrics metrics,
             InstantSource clock) {
         this.node = node;
@@ -121,6 +123,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.lanes = new Lane[loops.size()];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
+            lanes[i].acks(new Acks(lanes[i], this, acknowledgements, ackSettings, metrics));
             laneByLoop.put(loops.get(i), lanes[i]);
         }
         metrics.lanes(
@@ -129,6 +132,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.recovery = new Recovery(
                 backplane, recoverySettings.keptBytes(), recoverySettings.kept().toNanos(), System::nanoTime);
         metrics.recovery(recovery::bytes);
+        metrics.acks(
+                () -> Arrays.stream(lanes).mapToLong(lane -> lane.acks().size()).sum());
         this.commands = new Commands(
                 this,
                 channels,
@@ -138,6 +143,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 members,
                 renewal,
                 recovery,
+                acknowledgements,
                 settings,
                 recoverySettings,
                 metrics,
@@ -266,6 +272,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         if (text != null) session.outbox().first(Frames.text(allocator, text));
         session.outbox().release();
         lane.flushSoon(session);
+        lane.acks().opened(session);
         expire(lane, session, clock.millis());
         session.takeWhenOpen().forEach(Runnable::run);
         for (String room : granted.getNow(Set.of())) commands.join(lane, session, room, null);
@@ -278,6 +285,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         session.closed();
         lane.exit(session);
         if (session.trail() != null) streams.closed();
+        lane.acks().closed(session);
         detach(lane, session, session.userChannel());
         detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
@@ -306,6 +314,12 @@ public final class Dispatch implements SessionListener, ChannelListener {
         commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
     }
 
+    /** The event as the session's dialect shows it, with a reference for the caller; null when it does not. */
+    @Nullable
+    ByteBuf frame(Session session, Missed item) {
+        return item.frame(dialect(session.endpoint()));
+    }
+
     /** Tells the session something; on its loop. */
     void send(Lane lane, Session session, Notice notice) {
         if (session.state() == Session.State.CLOSED) return;
@@ -322,6 +336,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private void tick(Lane lane) {
         lane.checkOutboxes();
         if (memory.exceeded()) lane.closeSlowest();
+        lane.acks().tick();
         if (lane.index() == 0) recovery.expire();
         long now = clock.millis();
         List<Session> here = lane.sessions();
@@ -415,6 +430,11 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 }
             }
             frame.release();
+        }
+        if (event.ack()) {
+            for (Lane lane : lanes) {
+                if (channel.wantedBy(lane.index())) lane.run(() -> lane.acks().passed(name, event));
+            }
         }
         return true;
     }

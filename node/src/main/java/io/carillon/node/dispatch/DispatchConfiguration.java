@@ -2,8 +2,10 @@ package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.redis.Boot;
+import io.carillon.model.redis.Keys;
 import io.carillon.node.backplane.Backplane;
 import io.carillon.node.backplane.BackplaneException;
+import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
@@ -36,6 +38,7 @@ import org.springframework.context.annotation.Configuration;
 @EnableConfigurationProperties({
     DispatchSettings.class,
     RecoverySettings.class,
+    AckSettings.class,
     EndpointSettings.class,
     OutboxSettings.class
 })
@@ -56,8 +59,14 @@ class DispatchConfiguration {
     }
 
     @Bean
-    Publisher publisher(Backplane backplane, DispatchSettings settings, Clock clock, DispatchMetrics metrics) {
-        return new Publications(backplane, settings, clock, metrics);
+    Publisher publisher(
+            Backplane backplane, DispatchSettings settings, AckSettings acks, Clock clock, DispatchMetrics metrics) {
+        return new Publications(backplane, settings, acks, clock, metrics);
+    }
+
+    @Bean
+    Acknowledgements acknowledgements(ScriptRunner redis, Keys keys, AckSettings settings) {
+        return new RedisAcknowledgements(redis, keys, settings);
     }
 
     /** For questions to Redis that block. Given by name only, so that Boot still makes its own executor. */
@@ -86,6 +95,7 @@ class DispatchConfiguration {
             Presence presence,
             Publisher publisher,
             Backplane backplane,
+            Acknowledgements acknowledgements,
             PresenceQueries queries,
             @Qualifier("queryThreads") ExecutorService queryThreads,
             Authenticator authenticator,
@@ -93,6 +103,7 @@ class DispatchConfiguration {
             EndpointSettings endpoints,
             DispatchSettings settings,
             RecoverySettings recoverySettings,
+            AckSettings ackSettings,
             DispatchMetrics metrics,
             Clock clock) {
         Dispatch.Members members = (room, limit) -> ask(queryThreads, () -> first(queries, room, limit));
@@ -110,12 +121,14 @@ class DispatchConfiguration {
                 presence,
                 publisher,
                 backplane,
+                acknowledgements,
                 members,
                 renewal,
                 dialects,
                 endpoints.list(),
                 settings,
                 recoverySettings,
+                ackSettings,
                 metrics,
                 clock);
         dispatch.onSession(new Excess(queries, backplane, queryThreads)::look);

@@ -22,6 +22,9 @@ public final class DispatchMetrics {
     private final Timer delivery;
     private final Counter recovered;
     private final Counter heldDropped;
+    private final Counter redelivered;
+    private final Counter acknowledged;
+    private final Counter unacknowledged;
     private LongSupplier framesOut = () -> 0;
     private final Map<String, Counter> refused = new ConcurrentHashMap<>();
 
@@ -35,6 +38,9 @@ public final class DispatchMetrics {
         delivery = timer("carillon.delivery");
         recovered = registry.counter("carillon.recovery.events");
         heldDropped = registry.counter("carillon.recovery.dropped");
+        redelivered = registry.counter("carillon.ack.redelivered");
+        acknowledged = registry.counter("carillon.ack.acknowledged");
+        unacknowledged = registry.counter("carillon.ack.dropped");
     }
 
     private Timer timer(String name, String... tags) {
@@ -81,6 +87,28 @@ public final class DispatchMetrics {
     /** Events without a history that came while a session was sent older ones, and were too many to wait. */
     void heldDropped(int events) {
         if (events > 0) heldDropped.increment(events);
+    }
+
+    void acks(LongSupplier sessions) {
+        Gauge.builder("carillon.ack.sessions", sessions::getAsLong)
+                .description("Sessions that may have to be sent an event again")
+                .strongReference(true)
+                .register(registry);
+    }
+
+    /** An event was sent again, because nobody has acknowledged it yet. */
+    void redelivered() {
+        redelivered.increment();
+    }
+
+    /** An event that waited was acknowledged here. */
+    void acknowledged() {
+        acknowledged.increment();
+    }
+
+    /** Events that wait for an acknowledgement no longer, because too many newer ones of the user do. */
+    void unacknowledged(long events) {
+        if (events > 0) unacknowledged.increment(events);
     }
 
     void delivered(long frames) {

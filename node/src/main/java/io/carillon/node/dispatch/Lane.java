@@ -46,6 +46,7 @@ final class Lane {
     private final List<LaneChannel> collecting = new ArrayList<>();
     private final List<Session> sessions = new ArrayList<>();
     private List<Session> unflushed = new ArrayList<>();
+    private @Nullable Acks acks;
 
     private long sent;
 
@@ -69,6 +70,17 @@ final class Lane {
 
     EventExecutor loop() {
         return loop;
+    }
+
+    /** What its sessions have to acknowledge; set once, before the first session. */
+    void acks(Acks itsAcks) {
+        acks = itsAcks;
+    }
+
+    Acks acks() {
+        Acks mine = acks;
+        if (mine == null) throw new IllegalStateException("the lane was not given its acks");
+        return mine;
     }
 
     /** Milliseconds of the loop's own clock. */

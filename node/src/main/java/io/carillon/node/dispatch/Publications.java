@@ -16,12 +16,19 @@ import org.jspecify.annotations.Nullable;
 final class Publications implements Publisher {
     private final Backplane backplane;
     private final DispatchSettings settings;
+    private final AckSettings acks;
     private final InstantSource clock;
     private final DispatchMetrics metrics;
 
-    Publications(Backplane backplane, DispatchSettings settings, InstantSource clock, DispatchMetrics metrics) {
+    Publications(
+            Backplane backplane,
+            DispatchSettings settings,
+            AckSettings acks,
+            InstantSource clock,
+            DispatchMetrics metrics) {
         this.backplane = backplane;
         this.settings = settings;
+        this.acks = acks;
         this.clock = clock;
         this.metrics = metrics;
     }
@@ -35,13 +42,15 @@ final class Publications implements Publisher {
         String id = given != null ? given : EventIds.next(now);
         Event.Builder stamped =
                 event.with().id(id).durable(null).channel(null).position(null).timestamp(durable ? 0 : now);
+        if (!durable || !asks(channel, event)) stamped.ack(false);
         byte[] bytes = EventCodec.write(stamped.build());
         CompletionStage<Published> done;
         if (durable) {
-            Retention kept = retention != null ? retention : settings.retention(channel.kind());
-            done = backplane
-                    .append(channel, bytes, id, kept)
-                    .thenApply(appended -> new Published(id, appended.position(), appended.receivers()));
+            Retention kept = kept(channel, event, retention != null ? retention : settings.retention(channel.kind()));
+            done = backplane.append(channel, bytes, id, kept).thenApply(appended -> {
+                metrics.unacknowledged(appended.dropped());
+                return new Published(id, appended.position(), appended.receivers());
+            });
         } else {
             done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers));
         }
@@ -58,8 +67,30 @@ final class Publications implements Publisher {
                 .channel(null)
                 .position(null)
                 .timestamp(0)
+                .ack(asks(channel, event))
                 .build());
-        return counted(backplane.append(channel, bytes, id, settings.retention(channel.kind()), source), true, start);
+        Retention kept = kept(channel, event, settings.retention(channel.kind()));
+        return counted(
+                backplane.append(channel, bytes, id, kept, source).thenApply(appended -> {
+                    metrics.unacknowledged(appended.dropped());
+                    return appended;
+                }),
+                true,
+                start);
+    }
+
+    /** Only what is kept for one user can be sent to him again. */
+    private static boolean asks(ChannelName channel, Event event) {
+        return event.ack() && channel.kind() == ChannelName.Kind.USER;
+    }
+
+    private Retention kept(ChannelName channel, Event event, Retention retention) {
+        if (!asks(channel, event)) return retention;
+        return new Retention(
+                retention.events(),
+                retention.seconds(),
+                acks.events(),
+                Math.toIntExact(acks.age().toSeconds()));
     }
 
     private <T> CompletionStage<T> counted(CompletionStage<T> publishing, boolean durable, long start) {

@@ -49,6 +49,10 @@ final class EntryReader {
             if (PushDialect.RESERVED.contains(event.type())) {
                 return new Unfit("reserved_type", "the type is reserved for the cluster itself: use another one");
             }
+            if (event.ack() && Boolean.FALSE.equals(event.durable())) {
+                return new Unfit(
+                        "not_durable", "an event that is to be acknowledged is durable: leave out durable or ack");
+            }
             boolean durable = endpoints.durable(channel.namespace(), event);
             String id = event.id();
             if (id == null) event = event.with().id(id(service, entry.id())).build();

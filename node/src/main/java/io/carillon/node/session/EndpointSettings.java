@@ -112,10 +112,14 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
         return false;
     }
 
-    /** Whether an event of a service is kept: as its publisher said, or else by its type. */
+    /**
+     * Whether an event of a service is kept: as its publisher said, or else if it asks for an acknowledgement, or else by
+     * its type.
+     */
     public boolean durable(Namespace namespace, Event event) {
         Boolean said = event.durable();
         if (said != null) return said;
+        if (event.ack()) return true;
         for (var entry : endpoints.entrySet()) {
             One one = entry.getValue();
             if (namespaceOf(entry.getKey(), one).equals(namespace.name())

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Keys;
+import io.carillon.node.dispatch.Acknowledgements;
 import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Credentials;
 import io.carillon.node.identity.Forge;
@@ -87,6 +88,8 @@ class ApiIT {
     @Autowired
     private io.carillon.node.backplane.DeadLetters letters;
 
+    private ApiServer.Fates fates;
+
     @org.springframework.boot.test.web.server.LocalServerPort
     private int port;
 
@@ -126,6 +129,8 @@ class ApiIT {
         "POST, /api/ws/dead-letters/1-0/replay",
         "DELETE, /api/ws/dead-letters/1-0",
         "POST, /api/ws/nodes/nodeaaaa/drain",
+        "GET, /api/ws/history?channel=broadcast",
+        "GET, /api/ws/acks/e1?user=u1",
         "POST, /api/ws/tickets",
         "HEAD, /api/ws/status",
         "OPTIONS, /api/ws/send",
@@ -742,6 +747,88 @@ class ApiIT {
         call("POST", "/api/ws/tickets", null, "Authorization", token).isProblem(401);
     }
 
+    // ---- history and acknowledgements
+
+    @Test
+    void theHistoryShowsWhatIsKeptOfAChannel() {
+        for (int i = 1; i <= 3; i++) {
+            post("/api/ws/rooms/r/broadcast", "{\"type\":\"t" + i + "\",\"content\":[" + i + "],\"exclude\":\"s\"}")
+                    .is(202);
+        }
+        JsonNode all = get("/api/ws/history?channel=room:r").is(200).json();
+        assertThat(all.path("channel").stringValue()).isEqualTo("room:r");
+        assertThat(all.path("offset").longValue()).isEqualTo(3);
+        assertThat(all.path("events").size()).isEqualTo(3);
+        JsonNode first = all.path("events").get(0);
+        assertThat(first.path("type").stringValue()).isEqualTo("t1");
+        assertThat(first.path("content").toString()).isEqualTo("[1]");
+        assertThat(first.path("offset").longValue()).isEqualTo(1);
+        assertThat(first.path("epoch")).isEqualTo(all.path("epoch"));
+        assertThat(first.has("exclude")).isFalse();
+
+        JsonNode page =
+                get("/api/ws/history?channel=room:r&after=1&limit=1").is(200).json();
+        assertThat(page.path("events").size()).isEqualTo(1);
+        assertThat(page.path("events").get(0).path("type").stringValue()).isEqualTo("t2");
+        assertThat(page.path("offset").longValue()).isEqualTo(3);
+
+        JsonNode beyond = get("/api/ws/history?channel=room:r&after=3").is(200).json();
+        assertThat(beyond.path("events").isEmpty()).isTrue();
+        // Another namespace, and a channel that was never used.
+        JsonNode other =
+                get("/api/ws/history?channel=room:r&namespace=other").is(200).json();
+        assertThat(other.path("events").isEmpty()).isTrue();
+        assertThat(other.path("offset").longValue()).isZero();
+        assertThat(other.path("epoch").stringValue()).isNotEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "?limit=10",
+                "?channel=",
+                "?channel=r",
+                "?channel=room:",
+                "?channel=room:a%20b",
+                "?channel=planet:x",
+                "?channel=broadcast:x",
+                "?channel=room:r&limit=0",
+                "?channel=room:r&limit=1001",
+                "?channel=room:r&limit=x",
+                "?channel=room:r&after=-1",
+                "?channel=room:r&after=x",
+                "?channel=room:r&after=1.5",
+                "?channel=room:r&after=99999999999999999999"
+            })
+    void aHistoryIsAskedForInTheRightWay(String query) {
+        get("/api/ws/history" + query).isProblem(400);
+    }
+
+    @Test
+    void anAcknowledgementCanBeAskedFor() {
+        fates.known.put("push/user:u1/e1", new Acknowledgements.Fate(Acknowledgements.State.PENDING, 17));
+        JsonNode pending = get("/api/ws/acks/e1?user=u1").is(200).json();
+        assertThat(pending.toString()).isEqualTo("{\"id\":\"e1\",\"user\":\"u1\",\"state\":\"pending\",\"since\":17}");
+        assertThat(get("/api/ws/acks/e2?user=u1").is(200).json().toString())
+                .isEqualTo("{\"id\":\"e2\",\"user\":\"u1\",\"state\":\"unknown\"}");
+        get("/api/ws/acks/e1").isProblem(400);
+        get("/api/ws/acks/e1?user=a%20b").isProblem(400);
+        get("/api/ws/acks/a%20b?user=u1").isProblem(400);
+        get("/api/ws/acks/e1?user=u1&namespace=none").isProblem(404);
+    }
+
+    @Test
+    void onlyADurableEventForUsersIsAcknowledged() {
+        post("/api/ws/send", "{\"type\":\"typing\",\"to\":\"u1\",\"ack\":true,\"id\":\"t1\"}")
+                .is(202);
+        assertThat(redis.opsForZSet().size("carillon:push:user:{u1}:acks")).isEqualTo(1);
+        post("/api/ws/send", "{\"type\":\"a\",\"to\":\"u1\",\"ack\":true,\"durable\":false}")
+                .isProblem(400);
+        post("/api/ws/broadcast", "{\"type\":\"a\",\"ack\":true}").isProblem(400);
+        post("/api/ws/rooms/r/broadcast", "{\"type\":\"a\",\"ack\":true}").isProblem(400);
+    }
+
     // ---- description
 
     @Test
@@ -750,17 +837,19 @@ class ApiIT {
         var schema = new Described(api);
 
         assertThat(api.path("openapi").stringValue()).startsWith("3.1");
-        Map<String, Set<String>> calls = Map.of(
-                "/api/ws/status", Set.of("get"),
-                "/api/ws/broadcast", Set.of("post"),
-                "/api/ws/send", Set.of("post"),
-                "/api/ws/rooms/{room}/broadcast", Set.of("post"),
-                "/api/ws/rooms/{room}", Set.of("get"),
-                "/api/ws/rooms/{room}/members", Set.of("get"),
-                "/api/ws/rooms/{room}/members/{user}", Set.of("put", "delete"),
-                "/api/ws/users/{user}", Set.of("get", "delete"),
-                "/api/ws/tickets", Set.of("post"),
-                "/api/ws/nodes", Set.of("get"));
+        Map<String, Set<String>> calls = Map.ofEntries(
+                Map.entry("/api/ws/status", Set.of("get")),
+                Map.entry("/api/ws/broadcast", Set.of("post")),
+                Map.entry("/api/ws/send", Set.of("post")),
+                Map.entry("/api/ws/rooms/{room}/broadcast", Set.of("post")),
+                Map.entry("/api/ws/rooms/{room}", Set.of("get")),
+                Map.entry("/api/ws/rooms/{room}/members", Set.of("get")),
+                Map.entry("/api/ws/rooms/{room}/members/{user}", Set.of("put", "delete")),
+                Map.entry("/api/ws/users/{user}", Set.of("get", "delete")),
+                Map.entry("/api/ws/tickets", Set.of("post")),
+                Map.entry("/api/ws/history", Set.of("get")),
+                Map.entry("/api/ws/acks/{id}", Set.of("get")),
+                Map.entry("/api/ws/nodes", Set.of("get")));
         calls.forEach((path, methods) -> {
             assertThat(api.path("paths").path(path).propertyNames()).as(path).containsAll(methods);
             for (String method : methods) {
@@ -810,6 +899,9 @@ class ApiIT {
         schema.holds("/api/ws/users/{user}", "get", get("/api/ws/users/u1"));
         schema.holds("/api/ws/users/{user}", "delete", call("DELETE", "/api/ws/users/u1", null, "X-API-Key", KEY));
         schema.holds("/api/ws/nodes", "get", get("/api/ws/nodes"));
+        schema.holds("/api/ws/history", "get", get("/api/ws/history?channel=room:r"));
+        schema.holds("/api/ws/history", "get", get("/api/ws/history?channel=x"));
+        schema.holds("/api/ws/acks/{id}", "get", get("/api/ws/acks/e1?user=u1"));
         String token = Forge.hs256("{\"sub\":\"u1\",\"exp\":" + (System.currentTimeMillis() / 1000 + 60) + "}");
         schema.holds(
                 "/api/ws/tickets", "post", call("POST", "/api/ws/tickets", null, "Authorization", "Bearer " + token));

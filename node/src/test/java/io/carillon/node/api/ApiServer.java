@@ -8,9 +8,12 @@ import io.carillon.model.event.EventCodec;
 import io.carillon.model.event.EventIds;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
+import io.carillon.node.backplane.Backplane;
 import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.backplane.BackplaneListener;
 import io.carillon.node.backplane.DeadLetters;
 import io.carillon.node.backplane.ScriptRunner;
+import io.carillon.node.dispatch.Acknowledgements;
 import io.carillon.node.dispatch.ClusterControl;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.presence.PresenceQueries;
@@ -19,6 +22,7 @@ import java.time.Clock;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
@@ -97,6 +101,126 @@ class ApiServer {
     @Bean
     ControlLog controlLog(StringRedisTemplate redis) {
         return new ControlLog(redis);
+    }
+
+    @Bean
+    Backplane backplane(StringRedisTemplate redis, Keys keys) {
+        return new Histories(redis, keys);
+    }
+
+    @Bean
+    Fates fates() {
+        return new Fates();
+    }
+
+    /** What users have acknowledged, by user and event. */
+    static final class Fates implements Acknowledgements {
+        final ConcurrentHashMap<String, Fate> known = new ConcurrentHashMap<>();
+
+        @Override
+        public CompletionStage<Page> pending(ChannelName channel, long after) {
+            throw new UnsupportedOperationException("sessions are not part of this server");
+        }
+
+        @Override
+        public CompletionStage<Boolean> acknowledge(ChannelName channel, String id) {
+            throw new UnsupportedOperationException("sessions are not part of this server");
+        }
+
+        @Override
+        public CompletionStage<Fate> fate(ChannelName channel, String id) {
+            return CompletableFuture.completedFuture(
+                    known.getOrDefault(channel + "/" + id, new Fate(State.UNKNOWN, 0)));
+        }
+    }
+
+    /** Reads histories with the script that nodes use, through Spring Data. */
+    static final class Histories implements Backplane {
+        @SuppressWarnings("rawtypes")
+        private static final RedisScript<List> READ = RedisScript.of(Script.READ.source(Script.Mode.PLAIN), List.class);
+
+        private final StringRedisTemplate redis;
+        private final Keys keys;
+        private final Executor threads = Executors.newVirtualThreadPerTaskExecutor();
+
+        Histories(StringRedisTemplate redis, Keys keys) {
+            this.redis = redis;
+            this.keys = keys;
+        }
+
+        @Override
+        public CompletionStage<HistoryRead> history(ChannelName channel, long after, int limit) {
+            return CompletableFuture.supplyAsync(
+                    () -> {
+                        List<?> reply = redis.execute(
+                                READ,
+                                List.of(keys.channel(channel)),
+                                "*",
+                                Long.toString(after),
+                                Integer.toString(limit),
+                                "0");
+                        return new HistoryRead(
+                                true,
+                                new Position((String) reply.get(1), (Long) reply.get(2)),
+                                reply.subList(4, reply.size()).stream()
+                                        .map(event -> ((String) event).getBytes(StandardCharsets.UTF_8))
+                                        .toList(),
+                                (Long) reply.get(3) == 1);
+                    },
+                    threads);
+        }
+
+        @Override
+        public void start(BackplaneListener listener) {
+            throw none();
+        }
+
+        @Override
+        public void stop() {}
+
+        @Override
+        public void subscribe(ChannelName channel) {
+            throw none();
+        }
+
+        @Override
+        public void unsubscribe(ChannelName channel) {
+            throw none();
+        }
+
+        @Override
+        public CompletionStage<Appended> append(ChannelName channel, byte[] event, String id, Retention retention) {
+            throw none();
+        }
+
+        @Override
+        public CompletionStage<Long> publish(ChannelName channel, byte[] event) {
+            throw none();
+        }
+
+        @Override
+        public CompletionStage<HistoryRead> read(ChannelName channel, @Nullable Position after, int limit) {
+            throw none();
+        }
+
+        @Override
+        public CompletionStage<Long> publishToNode(String boot, byte[] message) {
+            throw none();
+        }
+
+        @Override
+        public void deadLetter(String source, String reason, byte[] message) {
+            throw none();
+        }
+
+        @Override
+        public boolean connected() {
+            return true;
+        }
+
+        private static UnsupportedOperationException none() {
+            return new UnsupportedOperationException("only histories are part of this server");
+        }
     }
 
     /** Publishes with the script that nodes use, through Spring Data. */

@@ -719,6 +719,129 @@ abstract class ScriptsContract {
         }
     }
 
+    // ---- acknowledgements
+
+    private static final String ASKING = "{\"type\":\"t\",\"ack\":true}";
+
+    @Test
+    void anEventThatAsksForAnAcknowledgementWaitsFromTheStepThatAppendsIt() {
+        String channel = userChannel();
+        Published made = publish(channel, ASKING, "a1");
+        publish(channel, EVENT, "plain");
+        String kept = redis().commands().lrange(channel + ":history", 0, 0).getFirst();
+        List<String> pending = pending(channel, 0);
+        assertThat(pending).containsExactly(kept);
+        assertThat(ack("state", channel, "a1").getFirst()).isEqualTo("pending");
+        assertThat(redis().commands().ttl(channel + ":acks")).isBetween(86_000L, 86_400L);
+        assertThat(redis().commands().ttl(channel + ":acks:events")).isBetween(86_000L, 86_400L);
+
+        assertThat(ack("done", channel, "a1")).containsExactly(1L);
+        assertThat(ack("done", channel, "a1")).containsExactly(0L);
+        assertThat(ack("done", channel, "never")).containsExactly(0L);
+        assertThat(pending(channel, 0)).isEmpty();
+        List<Object> state = ack("state", channel, "a1");
+        assertThat(state.getFirst()).isEqualTo("acknowledged");
+        assertThat(Long.parseLong((String) state.get(1)) / 1000).isGreaterThanOrEqualTo(made.timestamp);
+        assertThat(ack("state", channel, "never").getFirst()).isEqualTo("unknown");
+        assertThat(redis().commands().exists(channel + ":acks", channel + ":acks:events"))
+                .isZero();
+    }
+
+    @Test
+    void whatWaitsOutlivesTheHistoryAndIsNotAppendedTwice() {
+        String channel = userChannel();
+        Published made = publish(channel, ASKING, "a1");
+        redis().commands().del(channel + ":history", channel + ":ids");
+        Published again = publish(channel, ASKING, "a1");
+        assertThat(again.duplicate).isEqualTo(1);
+        assertThat(again.offset).isEqualTo(made.offset);
+        assertThat(pending(channel, 0)).hasSize(1);
+        assertThat(redis().commands().llen(channel + ":history")).isZero();
+    }
+
+    @Test
+    void theOldestGivesWayWhenTooManyWait() {
+        String channel = userChannel();
+        for (int i = 1; i <= 5; i++) publish(channel, ASKING, "a" + i, "acks", "3");
+        assertThat(pending(channel, 0)).hasSize(3).allMatch(event -> event.matches(".*\"a[345]\".*"));
+        assertThat(ack("state", channel, "a1").getFirst()).isEqualTo("dropped");
+        assertThat(ack("state", channel, "a3").getFirst()).isEqualTo("pending");
+        assertThat(redis().commands().hlen(channel + ":acks:events")).isEqualTo(3);
+    }
+
+    @Test
+    void whatWaitedTooLongIsForgotten() {
+        String channel = userChannel();
+        publish(channel, ASKING, "old");
+        redis().commands().zadd(channel + ":acks", 1, "old");
+        assertThat(ack("state", channel, "old").getFirst()).isEqualTo("unknown");
+        publish(channel, ASKING, "new");
+        assertThat(pending(channel, 0)).hasSize(1).allMatch(event -> event.contains("\"new\""));
+        redis().commands().zadd(channel + ":acks", 1, "new");
+        assertThat(pending(channel, 0)).isEmpty();
+        assertThat(redis().commands().exists(channel + ":acks", channel + ":acks:events"))
+                .isZero();
+    }
+
+    @Test
+    void whatWaitsIsReadInPages() {
+        String channel = userChannel();
+        String large = "{\"type\":\"t\",\"ack\":true,\"content\":\"" + "x".repeat(1000) + "\"}";
+        for (int i = 1; i <= 7; i++) publish(channel, large, "a" + i);
+        List<Object> first = run(redis(), Script.ACK, channel, "pending", "86400", "0", "3", "1000000");
+        assertThat(first).hasSize(7);
+        assertThat(first.getFirst()).isEqualTo(1L);
+        List<Object> rest =
+                run(redis(), Script.ACK, channel, "pending", "86400", (String) first.get(5), "100", "1000000");
+        assertThat(rest).hasSize(9);
+        assertThat(rest.getFirst()).isEqualTo(0L);
+        List<Object> small = run(redis(), Script.ACK, channel, "pending", "86400", "0", "100", "1500");
+        assertThat(small).hasSize(5);
+        assertThat(small.getFirst()).isEqualTo(1L);
+    }
+
+    @Test
+    void onlyADurableEventOfAUserIsAcknowledged() {
+        String room = "carillon:push:room:{" + fresh("r") + "}";
+        refused("CARILLONEVENT", () -> publish(room, ASKING, ""));
+        refused("CARILLONEVENT", () -> publish(userChannel(), "{\"type\":\"t\",\"ack\":true,\"durable\":false}", ""));
+        String channel = userChannel();
+        publish(channel, EVENT, "", "ack", "1");
+        assertThat(redis().commands().exists(channel + ":acks")).isZero();
+    }
+
+    @Test
+    void anAnswerEndsWhereItsEventsAreTooLarge() {
+        String channel = channel();
+        String large = "{\"type\":\"t\",\"content\":\"" + "x".repeat(1000) + "\"}";
+        String epoch = "";
+        for (int i = 1; i <= 70; i++) epoch = publish(channel, large, "").epoch;
+        List<Object> reply = run(redis(), Script.READ, channel, epoch, "0", "1000", "0", "86400", "40000");
+        assertThat(reply.getFirst()).isEqualTo(1L);
+        assertThat(reply.get(3)).isEqualTo(1L);
+        assertThat(reply.size() - 4).isBetween(30, 40);
+        assertThat((String) reply.getLast()).contains("\"offset\":" + (reply.size() - 4) + ",");
+        List<Object> one = run(redis(), Script.READ, channel, epoch, "69", "1000", "0", "86400", "1");
+        assertThat(one).hasSize(5);
+        assertThat(one.get(3)).isEqualTo(0L);
+    }
+
+    private static String userChannel() {
+        return "carillon:push:user:{" + fresh("u") + "}";
+    }
+
+    private List<Object> ack(String operation, String channel, String id) {
+        return run(redis(), Script.ACK, channel, operation, "86400", id);
+    }
+
+    private List<String> pending(String channel, long after) {
+        List<Object> reply =
+                run(redis(), Script.ACK, channel, "pending", "86400", Long.toString(after), "100", "1000000");
+        var events = new ArrayList<String>();
+        for (int i = 2; i < reply.size(); i += 2) events.add((String) reply.get(i));
+        return events;
+    }
+
     private Published publish(String channel, String event, String id, String... options) {
         return publish(redis(), channel, event, id, options);
     }

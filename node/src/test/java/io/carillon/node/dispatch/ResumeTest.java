@@ -39,6 +39,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -60,6 +61,7 @@ class ResumeTest {
     private final InMemoryBackplane publisher = new InMemoryBackplane(hub, "node2");
     private final DefaultEventLoop loop = new DefaultEventLoop();
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final Pending pending = new Pending();
     private final AtomicInteger encoded = new AtomicInteger();
     private final List<StalledSocket> sockets = new ArrayList<>();
     private int published;
@@ -80,20 +82,23 @@ class ResumeTest {
                 new ChannelMetrics(registry),
                 InstantSource.system());
         var settings = new DispatchSettings(1 << 26, 0, 128, 100, 256, 1024, 2048, Duration.ofSeconds(300));
+        var acks = new AckSettings(1000, Duration.ofHours(24), Duration.ofSeconds(10), Duration.ofSeconds(1));
         var metrics = new DispatchMetrics(registry);
         dispatch = new Dispatch(
                 "node1",
                 List.of(loop),
                 channels,
                 new InMemoryPresence(),
-                new Publications(backplane, settings, InstantSource.system(), metrics),
+                new Publications(backplane, settings, acks, InstantSource.system(), metrics),
                 backplane,
+                pending,
                 (room, limit) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 (current, token) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 List.of(new Counted(new PushDialect())),
                 List.of(endpoint()),
                 settings,
                 recovery,
+                acks,
                 metrics,
                 InstantSource.system());
         dispatch.start();
@@ -458,6 +463,43 @@ class ResumeTest {
     }
 
     @Test
+    void whatAResumeHasSentIsNotSentAgainAtOnceForWantOfAnAcknowledgement() throws Exception {
+        ChannelName own = ChannelName.user(Namespace.PUSH, "u");
+        Fake before = new Fake("u", Long.MAX_VALUE).welcomed();
+        JsonNode start = before.await("welcome").path("channels").path("user:u");
+        var from = new Position(start.path("epoch").asString(), 0);
+        onLoop(() -> node().closed(before.session, 1000));
+        published = 1;
+        byte[] asking =
+                EventCodec.write(Event.of("e1", null).with().id("i-1").ack(true).build());
+        publisher.append(own, asking, "i-1", KEEP).toCompletableFuture().join();
+        byte[] stamped = publisher
+                .history(own, 0, 1)
+                .toCompletableFuture()
+                .join()
+                .events()
+                .getFirst();
+        pending.events.put("i-1", stamped);
+        // One is out of the history by now.
+        pending.events.put(
+                "i-0",
+                EventCodec.writeStamped(EventCodec.readStamped(stamped)
+                        .with()
+                        .id("i-0")
+                        .type("e0")
+                        .build()));
+        int asked = pending.asked.get();
+        Fake client = new Fake("u", Long.MAX_VALUE).welcomed();
+        client.resume("user:u", from);
+        client.await("e0");
+        assertThat(pending.asked.get()).isGreaterThan(asked);
+        assertThat(client.types()).endsWith("e1", "resumed", "e0");
+        client.send("{\"type\":\"ack\",\"id\":\"i-1\",\"ref\":\"a\"}");
+        client.await("sent");
+        assertThat(pending.events).containsOnlyKeys("i-0");
+    }
+
+    @Test
     void tenThousandWhoMissedTheSameCostOneRead() {
         Position last = publish(LOBBY, 200);
         List<Fake> clients = crowd(10_000);
@@ -615,6 +657,31 @@ class ResumeTest {
         @Override
         public boolean connected() {
             return backplane.connected();
+        }
+    }
+
+    /** What waits for one user, by id. */
+    private static final class Pending implements Acknowledgements {
+        private final Map<String, byte[]> events = new ConcurrentSkipListMap<>();
+        private final AtomicInteger asked = new AtomicInteger();
+
+        @Override
+        public CompletionStage<Page> pending(ChannelName channel, long after) {
+            asked.incrementAndGet();
+            var all = new ArrayList<Waiting>();
+            events.values().forEach(message -> all.add(new Waiting(all.size() + 1, message)));
+            return CompletableFuture.completedFuture(new Page(
+                    false, all.subList((int) Math.min(after, all.size()), all.size())));
+        }
+
+        @Override
+        public CompletionStage<Boolean> acknowledge(ChannelName channel, String id) {
+            return CompletableFuture.completedFuture(events.remove(id) != null);
+        }
+
+        @Override
+        public CompletionStage<Fate> fate(ChannelName channel, String id) {
+            return CompletableFuture.completedFuture(new Fate(State.UNKNOWN, 0));
         }
     }
 

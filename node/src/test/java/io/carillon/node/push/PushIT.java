@@ -34,7 +34,7 @@ class PushIT {
 
     @BeforeAll
     static void start() {
-        nodes = new Nodes(redis.url(), 2, Map.of());
+        nodes = new Nodes(redis.url(), 2, Map.of("carillon.ack.again", "1s", "carillon.ack.settle", "200ms"));
         cli = redis.commands();
     }
 
@@ -492,6 +492,144 @@ class PushIT {
             assertThat(all.path("events").valueStream().map(e -> e.path("type").asString()))
                     .containsExactly("t1", "t2", "t3");
         }
+    }
+
+    @Test
+    void anAckEventComesAgainOnEveryNodeUntilOneSessionAcknowledgesIt() throws Exception {
+        String bob = user("bob");
+        String id = "ack-" + test;
+        try (Client b0 = on(0, bob);
+                Client b1 = on(1, bob)) {
+            var sent = nodes.call(
+                    "POST",
+                    "/api/ws/send",
+                    "{\"type\":\"invoice\",\"to\":\"" + bob + "\",\"ack\":true,\"id\":\"" + id + "\"}");
+            assertThat(sent.statusCode()).isEqualTo(202);
+            for (Client receiver : List.of(b0, b1)) {
+                for (int i = 0; i < 3; i++) {
+                    JsonNode invoice = receiver.next("invoice");
+                    assertThat(invoice.path("ack").asBoolean()).isTrue();
+                    assertThat(invoice.path("id").asString()).isEqualTo(id);
+                    assertThat(invoice.path("offset").asLong()).isEqualTo(1);
+                }
+            }
+            assertThat(fate(bob, id)).isEqualTo("pending");
+            b1.send("{\"type\":\"ack\",\"id\":\"" + id + "\",\"ref\":\"a\"}");
+            assertThat(b1.next("sent").path("id").asString()).isEqualTo(id);
+            assertThat(fate(bob, id)).isEqualTo("acknowledged");
+            Poll.until("no node sends it again", Duration.ofSeconds(10), () -> owing(0) + owing(1) == 0);
+            // Both have had what was on its way by the time these are answered.
+            for (Client receiver : List.of(b0, b1)) {
+                receiver.send("{\"type\":\"ping\"}").next("pong");
+            }
+            cli.publish("carillon:push:user:{" + bob + "}", "{\"type\":\"end\"}");
+            for (Client receiver : List.of(b0, b1))
+                assertThat(types(receiver.upTo("end"))).containsExactly("end");
+            try (Client later = on(0, bob)) {
+                Poll.until("it was looked at", Duration.ofSeconds(10), () -> owing(0) == 0);
+                assertThat(types(later.send("{\"type\":\"ping\"}").upTo("pong")))
+                        .containsExactly("pong");
+            }
+        }
+    }
+
+    @Test
+    void anAckEventWaitsLongerThanTheHistoryForAUserWhoIsAway() throws Exception {
+        String bob = user("bob");
+        String channel = "carillon:push:user:{" + bob + "}";
+        for (int i = 1; i <= 150; i++) {
+            cli.fcall(
+                    "carillon_publish",
+                    ScriptOutputType.MULTI,
+                    new String[] {channel},
+                    "{\"type\":\"order" + i + "\",\"ack\":true}",
+                    "order-" + test + "-" + i);
+        }
+        cli.del(channel + ":history", channel + ":ids");
+        try (Client back = on(1, bob)) {
+            List<String> orders = types(back.upTo("order150"));
+            assertThat(orders).hasSize(150).startsWith("order1", "order2").doesNotHaveDuplicates();
+            // What the node asked for is not held against the client's rate.
+            for (int i = 1; i <= 150; i++) {
+                back.send("{\"type\":\"ack\",\"id\":\"order-" + test + "-" + i + "\"}");
+            }
+            Poll.until("all are acknowledged", Duration.ofSeconds(10), () -> cli.exists(channel + ":acks") == 0);
+            assertThat(types(back.send("{\"type\":\"ping\"}").upTo("pong"))).doesNotContain("error");
+        }
+    }
+
+    @Test
+    void anAckThatNobodyAskedForIsAnsweredAllTheSame() throws Exception {
+        try (Client a = on(0, user("ada"))) {
+            a.send("{\"type\":\"ack\",\"id\":\"none-" + test + "\",\"ref\":\"x\"}");
+            assertThat(a.next("sent").path("ref").asString()).isEqualTo("x");
+            a.send("{\"type\":\"ack\",\"ref\":\"y\"}");
+            assertThat(a.next("error").path("code").asString()).isEqualTo("bad_frame");
+            assertThat(fate(user("ada"), "none-" + test)).isEqualTo("unknown");
+        }
+    }
+
+    @Test
+    void whatIsNotKeptCannotAskForAnAcknowledgement() throws Exception {
+        String bob = user("bob");
+        try (Client b = on(1, bob);
+                Client ada = on(0, user("ada"))) {
+            cli.publish("carillon:push:user:{" + bob + "}", "{\"type\":\"plain\",\"ack\":true,\"id\":\"p\"}");
+            assertThat(b.next("plain").has("ack")).isFalse();
+            ada.send("{\"type\":\"mine\",\"to\":\"" + bob + "\",\"ack\":true}");
+            assertThat(b.next("mine").has("ack")).isFalse();
+            assertThat(cli.exists("carillon:push:user:{" + bob + "}:acks")).isZero();
+        }
+    }
+
+    private static String fate(String user, String id) throws Exception {
+        return nodes.get("/api/ws/acks/" + id + "?user=" + user).path("state").asString();
+    }
+
+    /** Sessions of the node that may have to be sent an event again. */
+    private static double owing(int node) {
+        return nodes.bean(node, MeterRegistry.class)
+                .get("carillon.ack.sessions")
+                .gauge()
+                .value();
+    }
+
+    @Test
+    void theSameIdSentAgainFromAnotherNodeIsOneEventAndOneCopy() throws Exception {
+        String ada = user("ada");
+        String bob = user("bob");
+        String frame = "{\"type\":\"chat\",\"to\":\"" + bob + "\",\"id\":\"mine-" + test + "\",\"ref\":\"1\"}";
+        try (Client tab = on(1, ada);
+                Client b = on(0, bob)) {
+            JsonNode first;
+            try (Client before = on(0, ada)) {
+                first = before.send(frame).next("sent");
+            }
+            try (Client after = on(1, ada)) {
+                JsonNode again = after.send(frame).next("sent");
+                assertThat(again.path("offset")).isEqualTo(first.path("offset"));
+                assertThat(again.path("epoch")).isEqualTo(first.path("epoch"));
+                assertThat(again.path("self")).isEqualTo(first.path("self"));
+                // Without an id of its own, ref only tells answers apart: each is another event.
+                after.send("{\"type\":\"end\",\"to\":\"" + bob + "\",\"ref\":\"1\"}");
+                assertThat(after.next("sent").path("offset").asLong()).isEqualTo(2);
+            }
+            assertThat(types(b.upTo("end"))).containsExactly("chat", "end");
+            assertThat(types(tab.upTo("end"))).containsExactly("chat", "end");
+        }
+    }
+
+    @Test
+    void theHistoryIsThereForServicesToo() throws Exception {
+        String room = user("lobby");
+        for (int i = 1; i <= 3; i++) {
+            nodes.call("POST", "/api/ws/rooms/" + room + "/broadcast", "{\"type\":\"t" + i + "\"}");
+        }
+        JsonNode page = nodes.get("/api/ws/history?channel=room:" + room + "&after=1&limit=1");
+        assertThat(page.path("offset").asLong()).isEqualTo(3);
+        assertThat(page.path("epoch").asString()).isNotEmpty();
+        assertThat(page.path("events").valueStream().map(e -> e.path("type").asString()))
+                .containsExactly("t2");
     }
 
     private static String position(JsonNode from) {

@@ -18,6 +18,8 @@ public enum Script {
     PUBLISH,
     /** What follows a position. */
     READ,
+    /** Events that wait to be acknowledged. */
+    ACK,
     /** Users and their sessions. */
     PRESENCE,
     /** Leases of nodes. */
@@ -75,7 +77,7 @@ public enum Script {
         return "#!lua name=carillon\nlocal function append(KEYS, ARGV)\n" + PUBLISH.source(mode) + "end\n"
                 + "redis.register_function('carillon_publish', function(keys, args)\n"
                 + "  for i = 3, #args, 2 do\n"
-                + "    if args[i] == 'trusted' or args[i] == 'source' then return redis.error_reply('CARILLONOPTION unknown option') end\n"
+                + "    if args[i] == 'trusted' or args[i] == 'source' or args[i] == 'ack' then return redis.error_reply('CARILLONOPTION unknown option') end\n"
                 + "  end\n"
                 + "  local reply = append(keys, args)\n"
                 + "  if reply.err then return reply end\n"

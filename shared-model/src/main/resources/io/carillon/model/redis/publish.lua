@@ -12,7 +12,10 @@
 --   ttl <seconds the history outlives the last publish; 300>  meta <seconds the meta does; 172800>
 --   trusted 1          a node has validated the event, its id and its channel; without it all are checked here
 --   source <name> entry <stream entry id> after <stream entry id or ''>   with trusted only, see below
--- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers}; of a duplicate by its source the channel's top
+--   ack 1              the event of a user's channel is kept until it is acknowledged; without "trusted" the event's own
+--                      "ack" decides. Kept as ack.lua says: acks <events kept, the oldest goes>  ackage <seconds>
+-- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers, events that went unacknowledged for this one};
+--          of a duplicate by its source the channel's top
 --
 -- A worker that drains a stream in order names stream and entry. An entry that is not behind the last one taken from the
 -- stream is a duplicate, however long ago that was: this outlives the ids, which go with the history. An entry whose
@@ -28,7 +31,8 @@ local kind, name = string.match(channel, '^[^:]+:[^:]+:(%l+):{(.+)}$')
 if not kind or #name > 128 or (kind ~= 'user' and kind ~= 'room' and kind ~= 'broadcast') then
   return redis.error_reply('CARILLONCHANNEL expected <prefix>:<namespace>:user|room|broadcast:{<id>}')
 end
-local options = {max = kind == 'user' and 256 or kind == 'room' and 1024 or 2048, ttl = 300, meta = 172800, trusted = 0}
+local options = {max = kind == 'user' and 256 or kind == 'room' and 1024 or 2048, ttl = 300, meta = 172800, trusted = 0,
+  ack = 0, acks = 1000, ackage = 86400}
 local relayed = {}
 for i = 3, #ARGV, 2 do
   local key, value = ARGV[i], tonumber(ARGV[i + 1])
@@ -73,6 +77,10 @@ if options.trusted ~= 1 then -- what a node sends has been through all of this t
   for field, expected in pairs({from_name = 'string', from_kind = 'string', durable = 'boolean', ack = 'boolean'}) do
     if given(field) and type(decoded[field]) ~= expected then return bad(field .. ' must be a ' .. expected) end
   end
+  options.ack = decoded.ack == true and 1 or 0
+  if options.ack == 1 and (kind ~= 'user' or decoded.durable == false) then
+    return bad('only a durable event for one user is acknowledged: leave out ack')
+  end
   local function deep(value, left)
     if type(value) ~= 'table' then return false end
     if left == 0 then return true end
@@ -114,7 +122,7 @@ local function duplicate(place)
     redis.call('SET', channel, epoch .. ' ' .. offset .. ' ' .. last .. ' ' .. primary .. ' ' .. previous .. ' ' .. ended,
       'EX', options.meta)
   end
-  return {place, epoch, last, 1, 0}
+  return {place, epoch, last, 1, 0, 0}
 end
 local function taken()
   redis.call('HSET', channel .. ':sources', source, entry)
@@ -140,6 +148,31 @@ if id ~= '' then
     return duplicate(tonumber(known))
   end
 end
+local waiting, kept = channel .. ':acks', channel .. ':acks:events'
+local dropped = 0
+if options.ack == 1 then
+  local at = time[1] * 1000000 + time[2]
+  local function forget(old)
+    if #old == 0 then return end
+    redis.call('ZREM', waiting, unpack(old))
+    redis.call('HDEL', kept, unpack(old))
+  end
+  forget(redis.call('ZRANGEBYSCORE', waiting, '-inf', string.format('%.0f', at - options.ackage * 1000000), 'LIMIT', 0, 1000))
+  local known = id ~= '' and redis.call('HGET', kept, id)
+  if known then -- the history has forgotten its id, but it still waits
+    local place, of, stamp = string.match(known, '^{"channel":"[^"]*","offset":(%d+),"epoch":"([^"]*)","timestamp":(%d+),')
+    if source then taken() end
+    return {tonumber(place), of, tonumber(stamp), 1, 0, 0}
+  end
+  local over = redis.call('ZCARD', waiting) - options.acks + 1
+  if over > 0 then
+    local old = redis.call('ZRANGE', waiting, 0, math.min(over, 1000) - 1)
+    for i = 1, #old do redis.call('ZADD', channel .. ':acked', string.format('%.0f', at), '!' .. old[i]) end
+    redis.call('EXPIRE', channel .. ':acked', options.ackage)
+    forget(old)
+    dropped = #old
+  end
+end
 offset, last = offset + 1, now
 local place, stamp = string.format('%.0f', offset), string.format('%.0f', now)
 local named = id ~= ''
@@ -160,5 +193,11 @@ if named then
   if offset % 16 == 0 then redis.call('ZREMRANGEBYSCORE', ids, '-inf', offset - options.max) end
   redis.call('EXPIRE', ids, options.ttl)
 end
+if options.ack == 1 then
+  redis.call('ZADD', waiting, string.format('%.0f', time[1] * 1000000 + time[2]), id)
+  redis.call('HSET', kept, id, message)
+  redis.call('EXPIRE', waiting, options.ackage)
+  redis.call('EXPIRE', kept, options.ackage)
+end
 if source then taken() end
-return {offset, epoch, now, 0, redis.call(PUBLISH, channel, message)}
+return {offset, epoch, now, 0, redis.call(PUBLISH, channel, message), dropped}

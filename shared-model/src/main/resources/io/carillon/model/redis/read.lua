@@ -7,13 +7,14 @@
 -- ARGV[4]  1 to accept a position of the epoch before the last change of primary, if it lies before the change: right
 --          for a node that was listening meanwhile; 0 for a client that was away, which cannot know what was lost
 -- ARGV[5]  greatest age in seconds of a position taken on an empty channel; less than any meta's lifetime
+-- ARGV[6]  bytes after which no further event is answered; one always is
 -- reply    {continuous 0|1, epoch, top offset, more 0|1, event...}
 --
 -- continuous 1: the events follow the position without a gap. 0: that cannot be proven; go on from the top.
 -- A channel never used has the epoch ~<primary's replication id>~<Redis seconds> and the offset 0.
 local channel = KEYS[1]
 local asked, from, limit = ARGV[1] or '', tonumber(ARGV[2]) or 0, tonumber(ARGV[3]) or 100
-local across, age = ARGV[4] == '1', tonumber(ARGV[5]) or 86400
+local across, age, most = ARGV[4] == '1', tonumber(ARGV[5]) or 86400, tonumber(ARGV[6]) or 1048576
 local primary = string.sub(string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or 'none', 1, 10)
 local time = redis.call('TIME')
 local function unused(epoch) -- whether it is the epoch of a channel seen empty, recently enough, on this primary
@@ -55,9 +56,18 @@ if from == offset then return {1, epoch, offset, 0} end
 local first = from + redis.call('LLEN', channel .. ':history') - offset -- index of the event after the position
 if first < 0 then return gap end
 if limit < 1 then return {1, epoch, offset, 1} end
-local events = redis.call('LRANGE', channel .. ':history', first, first + limit - 1)
--- The list must agree with the meta: else somebody else has changed it.
-if not events[1] or tonumber(string.match(events[1], '^{"channel":"[^"]*","offset":(%d+),')) ~= from + 1 then return gap end
-local reply = {1, epoch, offset, from + #events < offset and 1 or 0}
-for i = 1, #events do reply[#reply + 1] = events[i] end
+local reply, count, bytes = {1, epoch, offset, 0}, 0, 0
+repeat
+  local at = first + count
+  local events = redis.call('LRANGE', channel .. ':history', at, at + math.min(limit - count, 32) - 1)
+  -- The list must agree with the meta: else somebody else has changed it.
+  if count == 0 and (not events[1]
+    or tonumber(string.match(events[1], '^{"channel":"[^"]*","offset":(%d+),')) ~= from + 1) then return gap end
+  for i = 1, #events do
+    if bytes >= most then break end
+    count, bytes = count + 1, bytes + #events[i]
+    reply[#reply + 1] = events[i]
+  end
+until #events == 0 or count >= limit or bytes >= most
+if from + count < offset then reply[4] = 1 end
 return reply

@@ -96,6 +96,9 @@ public final class PushDialect implements Dialect {
                 String token = text(event, "token", 4096);
                 if (token == null || token.isEmpty()) throw bad("refresh needs a \"token\"");
                 return new Command.Refresh(token, ref);
+            case "ack":
+                if (event.id() == null) throw bad("ack needs the \"id\" of the event");
+                return new Command.Ack(event.id(), ref);
             case "resume":
                 return new Command.Resume(positions(event), ref);
             case "history":

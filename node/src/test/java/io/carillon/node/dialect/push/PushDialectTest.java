@@ -110,6 +110,21 @@ class PushDialectTest {
     }
 
     @Test
+    void anEventToBeAcknowledgedSaysSo() {
+        Event event = new Event.Builder("invoice")
+                .id("m1")
+                .to("u2")
+                .timestamp(5)
+                .channel("user:u2")
+                .position(P)
+                .ack(true)
+                .build();
+        assertThat(new String(dialect.encode(event), StandardCharsets.UTF_8))
+                .isEqualTo("{\"channel\":\"user:u2\",\"offset\":41,\"epoch\":\"e1\",\"id\":\"m1\","
+                        + "\"type\":\"invoice\",\"to\":\"u2\",\"timestamp\":5,\"ack\":true}");
+    }
+
+    @Test
     void anEphemeralEventIsAFrameWithoutChannel() {
         Event event = new Event.Builder("typing")
                 .id("m1")
@@ -131,6 +146,7 @@ class PushDialectTest {
             case Command.Leave leave -> "Leave " + leave.room() + ref;
             case Command.Members ask -> "Members " + ask.room() + ref;
             case Command.Ping ping -> "Ping" + ref;
+            case Command.Ack ack -> "Ack " + ack.id() + ref;
             case Command.Resume resume -> "Resume " + positions(resume.channels()) + ref;
             case Command.History history ->
                 "History " + history.channel() + " after=" + history.after() + " limit=" + history.limit() + ref;
