@@ -9,6 +9,7 @@ import io.carillon.model.redis.Boot;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.Backplane.HistoryRead;
+import io.carillon.node.backplane.Deployment;
 import io.carillon.node.backplane.RedisBackplane;
 import io.carillon.node.backplane.RedisConnections;
 import io.carillon.node.backplane.RedisSettings;
