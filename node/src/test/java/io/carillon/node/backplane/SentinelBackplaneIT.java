@@ -16,6 +16,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -101,7 +103,7 @@ class SentinelBackplaneIT extends BackplaneContract {
         assertThat(history(node, channel)).containsAll(acknowledged.keySet());
         Poll.until("it is subscribed there", FAILOVER, () -> {
             String last = fresh("last");
-            return get(node.append(channel, event(last), last, KEEP)).receivers() == 1;
+            return taken(() -> node.append(channel, event(last), last, KEEP)).receivers() == 1;
         });
     }
 
@@ -120,7 +122,7 @@ class SentinelBackplaneIT extends BackplaneContract {
         try {
             Poll.until("another is primary", FAILOVER, () -> redis.primary() != before);
             appendUntilTaken(node, channel, late, 50);
-            var read = get(node.readHeld(channel, position, 100));
+            var read = taken(() -> node.readHeld(channel, position, 100));
             // Either the whole history goes on, or the lost tail is told.
             if (read.continuous()) assertThat(history(node, channel)).containsAll(early.keySet());
             assertThat(history(node, channel)).containsAll(late.keySet());
@@ -132,7 +134,7 @@ class SentinelBackplaneIT extends BackplaneContract {
         assertThat(history(node, channel)).containsAll(late.keySet());
         Poll.until("it is subscribed at the new primary", FAILOVER, () -> {
             String last = fresh("last");
-            return get(node.append(channel, event(last), last, KEEP)).receivers() == 1;
+            return taken(() -> node.append(channel, event(last), last, KEEP)).receivers() == 1;
         });
         assertThat(recorder.times(recorder.lost, channel)).isPositive();
         assertThat(recorder.trouble.get()).isNull();
@@ -150,19 +152,17 @@ class SentinelBackplaneIT extends BackplaneContract {
             Backplane node, ChannelName channel, Map<String, Backplane.Appended> into, int count) {
         for (int i = 0; i < count; i++) {
             String id = fresh("e");
-            into.put(
-                    id,
-                    Poll.until(
-                            "it is taken",
-                            FAILOVER,
-                            () -> get(node.append(channel, event("t"), id, new Backplane.Retention(1_000, 600))),
-                            done -> true));
+            into.put(id, taken(() -> node.append(channel, event("t"), id, new Backplane.Retention(1_000, 600))));
         }
+    }
+
+    private static <T> T taken(Supplier<CompletionStage<T>> call) {
+        return Poll.until("the call is taken", FAILOVER, () -> get(call.get()), done -> true);
     }
 
     private static List<String> history(Backplane node, ChannelName channel) {
         List<String> ids = new ArrayList<>();
-        for (byte[] event : get(node.history(channel, 0, 1_000)).events()) {
+        for (byte[] event : taken(() -> node.history(channel, 0, 1_000)).events()) {
             try {
                 ids.add(EventCodec.readStamped(event).id());
             } catch (io.carillon.model.event.InvalidEventException e) {

@@ -140,8 +140,9 @@ public final class RedisCluster implements BeforeAllCallback, AfterAllCallback {
         }
         commands(to).clusterSetSlotNode(slot, target);
         commands(from).clusterSetSlotNode(slot, target);
-        for (int i = 0; i < PRIMARIES; i++) {
-            if (i != from && i != to) commands(i).clusterSetSlotNode(slot, target);
+        for (int i = 0; i < servers.size(); i++) {
+            boolean primary = commands(i).info("replication").contains("role:master");
+            if (primary && i != from && i != to) commands(i).clusterSetSlotNode(slot, target);
         }
     }
 
