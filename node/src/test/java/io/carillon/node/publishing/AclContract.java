@@ -25,7 +25,7 @@ abstract class AclContract {
         "EVAL return(1) 0",
         "SCRIPT LOAD return(1)",
         "SHUTDOWN NOSAVE",
-        "DEBUG SLEEP 0",
+        "REPLICAOF NO ONE",
         "CLIENT LIST",
         "MONITOR",
         "SCAN 0",
@@ -188,7 +188,7 @@ abstract class AclContract {
                     "CONFIG GET *",
                     "ACL LIST",
                     "SHUTDOWN NOSAVE",
-                    "DEBUG SLEEP 0",
+                    "REPLICAOF NO ONE",
                     "MONITOR");
             denied(user, "GET other:key", "SET other:key x", "PUBLISH other:topic x");
         }

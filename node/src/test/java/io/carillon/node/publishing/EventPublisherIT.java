@@ -59,15 +59,13 @@ class EventPublisherIT {
     @BeforeAll
     static void start() {
         nodes = new Nodes(redis.url(), 2, Map.of("carillon.ingress.scan", "1s"));
-        context = service();
+        context = service(redis.url());
         orders = context.getBean(Orders.class);
     }
 
-    private static ConfigurableApplicationContext service(String... more) {
+    private static ConfigurableApplicationContext service(String url, String... more) {
         var arguments = new java.util.ArrayList<>(java.util.List.of(
-                "--spring.config.name=a-service",
-                "--spring.application.name=shop",
-                "--spring.data.redis.url=" + redis.url()));
+                "--spring.config.name=a-service", "--spring.application.name=shop", "--spring.data.redis.url=" + url));
         arguments.addAll(java.util.List.of(more));
         return new SpringApplicationBuilder(Service.class)
                 .web(WebApplicationType.NONE)
@@ -166,7 +164,7 @@ class EventPublisherIT {
                                         "+hello"));
         String url = redis.url().replace("redis://", "redis://shop:pw@");
         try (Client client = Client.welcomed(nodes.url(0), "u5");
-                var least = service("--spring.data.redis.url=" + url, "--carillon.publisher.way=ingress")) {
+                var least = service(url, "--carillon.publisher.way=ingress")) {
             EventPublisher publisher = least.getBean(EventPublisher.class);
             publisher.toUser("push", "u5", "a", 1, "i-1");
             publisher.toUser("push", "u5", "a", 1, "i-1");
