@@ -207,7 +207,8 @@ class RecoverySimulationIT {
     }
 
     private static Position top(ChannelName channel) {
-        HistoryRead read = backplane.read(channel, null, 1).toCompletableFuture().join();
+        HistoryRead read =
+                backplane.read(channel, null, 1).toCompletableFuture().join();
         return read.top();
     }
 

@@ -473,10 +473,15 @@ class ResumeTest {
         var from = new Position(start.path("epoch").asString(), 0);
         onLoop(() -> node().closed(before.session, 1000));
         published = 1;
-        byte[] asking = EventCodec.write(
-                Event.of("e1", null).with().id("i-1").ack(true).build());
+        byte[] asking =
+                EventCodec.write(Event.of("e1", null).with().id("i-1").ack(true).build());
         publisher.append(own, asking, "i-1", KEEP).toCompletableFuture().join();
-        byte[] stamped = publisher.history(own, 0, 1).toCompletableFuture().join().events().getFirst();
+        byte[] stamped = publisher
+                .history(own, 0, 1)
+                .toCompletableFuture()
+                .join()
+                .events()
+                .getFirst();
         pending.events.put("i-1", stamped);
         // One is out of the history by now.
         pending.events.put(
@@ -668,8 +673,8 @@ class ResumeTest {
             asked.incrementAndGet();
             var all = new ArrayList<Waiting>();
             events.values().forEach(message -> all.add(new Waiting(all.size() + 1, message)));
-            return CompletableFuture.completedFuture(
-                    new Page(false, all.subList((int) Math.min(after, all.size()), all.size())));
+            return CompletableFuture.completedFuture(new Page(
+                    false, all.subList((int) Math.min(after, all.size()), all.size())));
         }
 
         @Override
