@@ -255,9 +255,9 @@ public final class Dispatch implements SessionListener, ChannelListener {
                         channels.detach(name, lane.index());
                         return;
                     }
-                    session.attached(name, position);
-                    // The answer first, then the events that follow it.
-                    lane.add(name, dialect(session.endpoint()), session, position);
+                    // The answer first, then the events that follow it. One name serves all sessions of the lane.
+                    LaneChannel place = lane.add(name, dialect(session.endpoint()), session, position);
+                    session.attached(place.name(), position);
                     then.accept(position);
                     session.settled(name);
                 }));

@@ -286,7 +286,7 @@ final class Lane {
     }
 
     /** The session is on the channel, which stands at the position. */
-    void add(ChannelName name, Dialect dialect, Session session, Position position) {
+    LaneChannel add(ChannelName name, Dialect dialect, Session session, Position position) {
         LaneChannel channel = find(name, dialect);
         if (channel == null) {
             channel = new LaneChannel(name, dialect, position);
@@ -295,6 +295,7 @@ final class Lane {
         settle(channel);
         channel.position(position);
         channel.add(session);
+        return channel;
     }
 
     /** From now on what comes for the session on this channel waits; false when it is not on it, or waits already. */
