@@ -1,16 +1,20 @@
 package io.carillon.node.api;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
+import io.carillon.node.session.Endpoint;
 import io.swagger.v3.core.converter.ModelConverters;
 import io.swagger.v3.oas.models.Components;
 import io.swagger.v3.oas.models.OpenAPI;
 import io.swagger.v3.oas.models.Operation;
+import io.swagger.v3.oas.models.PathItem;
 import io.swagger.v3.oas.models.SpecVersion;
 import io.swagger.v3.oas.models.info.Info;
 import io.swagger.v3.oas.models.media.Content;
 import io.swagger.v3.oas.models.media.MediaType;
 import io.swagger.v3.oas.models.media.Schema;
+import io.swagger.v3.oas.models.parameters.Parameter;
 import io.swagger.v3.oas.models.responses.ApiResponse;
+import io.swagger.v3.oas.models.responses.ApiResponses;
 import io.swagger.v3.oas.models.security.SecurityRequirement;
 import io.swagger.v3.oas.models.security.SecurityScheme;
 import java.lang.reflect.RecordComponent;
@@ -34,6 +38,7 @@ final class ApiDescription implements OpenApiCustomizer {
         refusals.put("400", "a parameter or the body breaks a rule");
         refusals.put("401", "no or a wrong credential");
         refusals.put("404", "no such namespace");
+        refusals.put("429", "too many calls with this API key; see Retry-After");
         refusals.put("503", "Redis is away; see Retry-After");
         return refusals;
     }
@@ -78,7 +83,43 @@ final class ApiDescription implements OpenApiCustomizer {
         Map<String, Schema> schemas = api.getComponents().getSchemas();
         for (Class<?> answer : Answers.class.getDeclaredClasses()) require(answer, schemas);
         describeReceivers(schemas.get("Event"));
+        api.path(Endpoint.STREAMS, new PathItem().get(stream()));
         api.getPaths().values().forEach(path -> path.readOperations().forEach(ApiDescription::complete));
+    }
+
+    /** Event streams are answered ahead of the HTTP server, so no controller describes them. */
+    private static Operation stream() {
+        var operation = new Operation()
+                .summary("The user's events as server-sent events, for clients without WebSocket")
+                .description("Each event's data is a push frame, the id of a durable one an opaque position of all "
+                        + "channels. `resync` is sent where continuity is lost, `close` before the end. A stream is a "
+                        + "session of its user.")
+                .operationId("events")
+                .tags(List.of("Events"))
+                .addParametersItem(parameter("query", "channels", "`user:<id>`, `room:<id>`, `broadcast`; 32 at most")
+                        .required(true))
+                .addParametersItem(parameter("query", "namespace", "`push` when left out"))
+                .addParametersItem(parameter("query", "ticket", "in place of the user's token"))
+                .addParametersItem(parameter("header", "Last-Event-ID", "goes on behind this id, at any node"))
+                .addParametersItem(parameter("query", "last_event_id", "the same, for clients that set no headers"))
+                .responses(new ApiResponses()
+                        .addApiResponse(
+                                "200",
+                                new ApiResponse()
+                                        .description("the stream")
+                                        .content(new Content()
+                                                .addMediaType(
+                                                        "text/event-stream",
+                                                        new MediaType().schema(typed("string"))))));
+        operation.setSecurity(List.of(new SecurityRequirement().addList(USER_TOKEN)));
+        refuse(operation, "403", "a channel that is not the user's to have, or a page that may not ask");
+        refuse(operation, "404", "no such namespace");
+        refuse(operation, "429", "too many sessions of this user or address");
+        return operation;
+    }
+
+    private static Parameter parameter(String in, String name, String description) {
+        return new Parameter().in(in).name(name).description(description).schema(typed("string"));
     }
 
     /** The field is any object in Java, since the body is read by hand: here it is as on the wire. */
