@@ -8,14 +8,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The {@code --name value} options of one command. */
-record Arguments(Map<String, String> values) {
+/**
+ * The {@code --name value} options of one command. An option that is missing or malformed is an
+ * {@link IllegalArgumentException} that names it.
+ */
+public record Arguments(Map<String, String> values) {
 
-    Arguments {
+    public Arguments {
         values = Map.copyOf(values);
     }
 
-    static Arguments parse(String... words) {
+    public static Arguments parse(String... words) {
         Map<String, String> values = new LinkedHashMap<>();
         for (int i = 0; i < words.length; i++) {
             String word = words[i];
@@ -36,15 +39,15 @@ record Arguments(Map<String, String> values) {
         return new Arguments(values);
     }
 
-    boolean has(String name) {
+    public boolean has(String name) {
         return values.containsKey(name);
     }
 
-    String text(String name, String fallback) {
+    public String text(String name, String fallback) {
         return values.getOrDefault(name, fallback);
     }
 
-    String required(String name) {
+    public String required(String name) {
         String value = values.get(name);
         if (value == null || value.isEmpty()) {
             throw new IllegalArgumentException("option --" + name + " is required");
@@ -52,7 +55,7 @@ record Arguments(Map<String, String> values) {
         return value;
     }
 
-    int integer(String name, int fallback) {
+    public int integer(String name, int fallback) {
         String value = values.get(name);
         try {
             return value == null ? fallback : Integer.parseInt(value);
@@ -61,7 +64,7 @@ record Arguments(Map<String, String> values) {
         }
     }
 
-    double number(String name, double fallback) {
+    public double number(String name, double fallback) {
         String value = values.get(name);
         try {
             return value == null ? fallback : Double.parseDouble(value);
@@ -75,7 +78,7 @@ record Arguments(Map<String, String> values) {
         return value == null ? fallback : Boolean.parseBoolean(value);
     }
 
-    List<String> list(String name) {
+    public List<String> list(String name) {
         List<String> items = new ArrayList<>();
         for (String item : text(name, "").split(",", -1)) {
             if (!item.isBlank()) {

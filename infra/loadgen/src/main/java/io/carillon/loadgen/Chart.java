@@ -4,11 +4,11 @@ import java.util.List;
 import java.util.Locale;
 
 /** Draws plots as SVG, without a library: lines over a logarithmic or a plain axis, and bars. */
-final class Chart {
+public final class Chart {
 
     /** A named series of points. */
-    record Line(String name, List<double[]> points) {
-        Line {
+    public record Line(String name, List<double[]> points) {
+        public Line {
             points = List.copyOf(points);
         }
     }
@@ -19,6 +19,9 @@ final class Chart {
      * @param limit where the mark of the wanted figure stands; NaN: none
      */
     record Bar(String name, double node, double floor, double limit) {}
+
+    /** A stretch of time with a name. */
+    public record Band(String name, double from, double to) {}
 
     private static final List<String> COLOURS = List.of("#1f5fbf", "#d9822b", "#3a8f5c", "#8a4fb3");
     private static final String NODE = COLOURS.getFirst();
@@ -33,12 +36,16 @@ final class Chart {
     private final StringBuilder out = new StringBuilder();
 
     private Chart(String title, int height) {
+        this(title, WIDTH, height);
+    }
+
+    private Chart(String title, int width, int height) {
         out.append("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ")
-                .append(WIDTH)
+                .append(width)
                 .append(' ')
                 .append(height)
                 .append("\" width=\"")
-                .append(WIDTH)
+                .append(width)
                 .append("\" height=\"")
                 .append(height)
                 .append("\" font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"#333\">\n<rect width=\"100%\""
@@ -187,6 +194,71 @@ final class Chart {
             }
             chart.figure(left, y + 4, bar.node() * scale, Report.figure(bar.node()));
             chart.figure(left, y + 24, bar.floor() * scale, Report.figure(bar.floor()));
+        }
+        return chart.end();
+    }
+
+    /** Lines over seconds, each on a scale of its own, and named stretches of time behind them. */
+    public static String timeline(String title, List<Band> bands, List<Line> lines) {
+        int plot = 190;
+        int width = 1500;
+        int height = TOP + lines.size() * plot + 30;
+        Chart chart = new Chart(title, width, height);
+        double end = lines.stream()
+                .flatMap(line -> line.points().stream())
+                .mapToDouble(point -> point[0])
+                .max()
+                .orElse(1);
+        double scale = (width - LEFT - 20) / Math.max(end, 1);
+        for (Band band : bands) {
+            double x = LEFT + band.from() * scale;
+            chart.out
+                    .append("<rect x=\"")
+                    .append(at(x))
+                    .append("\" y=\"")
+                    .append(TOP)
+                    .append("\" width=\"")
+                    .append(at(Math.max(1.5, (band.to() - band.from()) * scale)))
+                    .append("\" height=\"")
+                    .append(lines.size() * plot - 24)
+                    .append("\" fill=\"#f6d7d2\"/>\n<g font-size=\"9\" transform=\"translate(")
+                    .append(at(x + 9))
+                    .append(' ')
+                    .append(TOP + 4)
+                    .append(") rotate(90)\">");
+            chart.text(0, 0, "start", band.name());
+            chart.out.append("</g>\n");
+        }
+        for (int i = 0; i < lines.size(); i++) {
+            int bottom = TOP + (i + 1) * plot - 24;
+            double highest = lines.get(i).points().stream()
+                    .mapToDouble(point -> point[1])
+                    .max()
+                    .orElse(1);
+            double step = step(Math.max(highest, 1) / 3);
+            double most = Math.ceil(Math.max(highest, 1) / step) * step;
+            for (double tick = 0; tick <= most + step / 2; tick += step) {
+                double y = bottom - tick / most * (plot - 50);
+                chart.grid(LEFT, y, width - 20, y);
+                chart.text(LEFT - 8, y + 4, "end", trimmed(tick));
+            }
+            StringBuilder path = new StringBuilder();
+            for (double[] point : lines.get(i).points()) {
+                path.append(path.isEmpty() ? "M" : "L")
+                        .append(at(LEFT + point[0] * scale))
+                        .append(' ')
+                        .append(at(bottom - point[1] / most * (plot - 50)));
+            }
+            chart.path(path.toString(), colour(lines.get(i).name(), i));
+            chart.swatch(
+                    LEFT + 12,
+                    bottom - plot + 32,
+                    colour(lines.get(i).name(), i),
+                    lines.get(i).name());
+        }
+        double seconds = step(Math.max(end, 1) / 12);
+        for (double tick = 0; tick <= end; tick += seconds) {
+            chart.text(LEFT + tick * scale, height - 14, "middle", trimmed(tick) + " s");
         }
         return chart.end();
     }

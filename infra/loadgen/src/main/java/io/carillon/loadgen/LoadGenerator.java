@@ -2,13 +2,13 @@ package io.carillon.loadgen;
 
 import java.util.Arrays;
 
-/** Entry point: {@code java -jar carillon-loadgen.jar <command> [--option value]...}. */
+/** Entry point: {@code java -jar carillon-loadgen-app.jar <command> [--option value]...}. */
 public final class LoadGenerator {
 
     static final String HELP = """
             Carillon load generator
 
-            usage: java -jar carillon-loadgen.jar <command> [--option value]...
+            usage: java -jar carillon-loadgen-app.jar <command> [--option value]...
 
             commands
               load      opens WebSocket connections, publishes to them, measures; one JSON object

@@ -7,7 +7,7 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /** Makes HS256 tokens (RFC 7515, RFC 7519) for the users of a measurement. Not for use by two threads at once. */
-final class Tokens {
+public final class Tokens {
 
     private static final Base64.Encoder URL = Base64.getUrlEncoder().withoutPadding();
     private static final String HEADER =
@@ -15,7 +15,7 @@ final class Tokens {
 
     private final Mac mac;
 
-    Tokens(String secret) {
+    public Tokens(String secret) {
         try {
             mac = Mac.getInstance("HmacSHA256");
             mac.init(new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
@@ -33,7 +33,7 @@ final class Tokens {
     }
 
     /** A token of {@code user}, good for {@code seconds} from now. */
-    String of(String user, long seconds) {
+    public String of(String user, long seconds) {
         long now = System.currentTimeMillis() / 1000;
         String claims = "{\"sub\":\"" + user + "\",\"iat\":" + now + ",\"exp\":" + (now + seconds) + "}";
         String signed = HEADER + "." + URL.encodeToString(claims.getBytes(StandardCharsets.UTF_8));

@@ -4,7 +4,10 @@ import io.carillon.model.redis.Keys;
 import io.carillon.node.identity.ApiKeys;
 import io.carillon.node.session.EndpointSettings;
 import io.lettuce.core.ClientOptions;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.swagger.v3.oas.models.OpenAPI;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.data.redis.autoconfigure.LettuceClientOptionsBuilderCustomizer;
@@ -18,11 +21,11 @@ import org.springframework.web.reactive.config.WebFluxConfigurer;
 
 /** Wires this room. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties(EndpointSettings.class)
+@EnableConfigurationProperties({ApiSettings.class, EndpointSettings.class})
 class ApiConfiguration {
     @Bean
     Namespaces apiNamespaces(EndpointSettings endpoints) {
-        return new Namespaces(endpoints.list());
+        return new Namespaces(endpoints);
     }
 
     @Bean
@@ -56,8 +59,8 @@ class ApiConfiguration {
         }
 
         @Bean
-        Gate apiGate(ApiKeys keys) {
-            return new Gate(keys);
+        Gate apiGate(ApiKeys keys, ApiSettings settings, ObjectProvider<MeterRegistry> registry) {
+            return new Gate(keys, settings, registry.getIfAvailable(SimpleMeterRegistry::new));
         }
 
         @Bean

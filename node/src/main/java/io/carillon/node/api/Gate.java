@@ -1,16 +1,28 @@
 package io.carillon.node.api;
 
 import io.carillon.node.identity.ApiKeys;
+import io.carillon.node.session.Bucket;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.springframework.core.annotation.Order;
+import org.springframework.core.io.buffer.DataBuffer;
+import org.springframework.core.io.buffer.DataBufferLimitException;
+import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.server.PathContainer;
+import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.http.server.reactive.ServerHttpRequestDecorator;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
 import org.springframework.web.util.pattern.PathPattern;
 import org.springframework.web.util.pattern.PathPatternParser;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
@@ -26,6 +38,9 @@ final class Gate implements WebFilter {
     /** The largest body that is read, in bytes. */
     static final int MAX_BODY = 1024 * 1024;
 
+    /** A refused body is read and thrown away up to here, in bytes; beyond it the connection is closed. */
+    private static final int READ_OUT = 16 * 1024 * 1024;
+
     private static final PathPattern GUARDED = PathPatternParser.defaultInstance.parse("/api/ws/**");
     private static final List<PathPattern> OWN_IDENTITY = List.of(
             PathPatternParser.defaultInstance.parse("/api/ws/tickets"),
@@ -33,9 +48,29 @@ final class Gate implements WebFilter {
             PathPatternParser.defaultInstance.parse("/api/ws/connect"));
 
     private final ApiKeys keys;
+    private final ApiSettings settings;
+    private final Counter limited;
 
-    Gate(ApiKeys keys) {
+    /** When each caller's bucket is full again, nanoseconds; there are no more callers than keys. */
+    private final ConcurrentMap<String, AtomicLong> full = new ConcurrentHashMap<>();
+
+    Gate(ApiKeys keys, ApiSettings settings, MeterRegistry registry) {
         this.keys = keys;
+        this.settings = settings;
+        this.limited = registry.counter("carillon.api.limited");
+    }
+
+    private boolean mayCall(String caller) {
+        int rate = settings.callsPerSecond();
+        if (rate == 0) return true;
+        long now = System.nanoTime();
+        AtomicLong bucket = full.computeIfAbsent(caller, fresh -> new AtomicLong(now));
+        while (true) {
+            long at = bucket.get();
+            long next = Bucket.take(at, now, 1_000_000_000L / rate, settings.callBurst());
+            if (next == at) return false;
+            if (bucket.compareAndSet(at, next)) return true;
+        }
     }
 
     @Override
@@ -52,13 +87,48 @@ final class Gate implements WebFilter {
                 return refuse(
                         exchange, 401, "this call needs an API key: `Authorization: Bearer <key>` or `X-API-Key`");
             }
+            if (!mayCall(caller)) {
+                limited.increment();
+                return refuse(exchange, 429, "too many calls with this API key: slow down");
+            }
             exchange.getAttributes().put(CALLER, caller);
         }
-        if (exchange.getRequest().getHeaders().getContentLength() > MAX_BODY) {
+        if (exchange.getRequest().getHeaders().getContentLength() > READ_OUT) {
             exchange.getResponse().getHeaders().set(HttpHeaders.CONNECTION, "close");
             return refuse(exchange, 413, "the body is larger than 1 MiB");
         }
-        return chain.filter(exchange);
+        return chain.filter(
+                exchange.mutate().request(new Bounded(exchange.getRequest())).build());
+    }
+
+    /**
+     * Reads a body that is somewhat too large to its end before it is refused: a connection closed on a client that is
+     * still sending is reset, and the client never sees the answer.
+     */
+    private static final class Bounded extends ServerHttpRequestDecorator {
+        Bounded(ServerHttpRequest request) {
+            super(request);
+        }
+
+        @Override
+        public Flux<DataBuffer> getBody() {
+            return Flux.defer(() -> {
+                var read = new AtomicLong();
+                return super.getBody()
+                        .<DataBuffer>handle((buffer, sink) -> {
+                            long total = read.addAndGet(buffer.readableByteCount());
+                            if (total <= MAX_BODY) {
+                                sink.next(buffer);
+                                return;
+                            }
+                            DataBufferUtils.release(buffer);
+                            if (total > READ_OUT) sink.error(new DataBufferLimitException("the body does not end"));
+                        })
+                        .concatWith(Mono.defer(() -> read.get() > MAX_BODY
+                                ? Mono.error(new DataBufferLimitException("the body is larger than 1 MiB"))
+                                : Mono.empty()));
+            });
+        }
     }
 
     /** Whether proxies and servers may read the path in different ways: path parameters, hidden slashes and dots. */

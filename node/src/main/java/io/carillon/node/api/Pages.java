@@ -12,6 +12,20 @@ final class Pages {
     private Pages() {}
 
     /**
+     * Most entries of a page.
+     *
+     * @param limit as the caller wrote it; null for the default
+     * @throws ApiException when it is no number from 1 to 1000
+     */
+    static int limit(@Nullable String limit) {
+        if (limit == null) return DEFAULT;
+        if (!limit.matches("[1-9][0-9]{0,3}") || Integer.parseInt(limit) > PresenceQueries.LARGEST_PAGE) {
+            throw ApiException.badRequest("limit must be a number from 1 to " + PresenceQueries.LARGEST_PAGE);
+        }
+        return Integer.parseInt(limit);
+    }
+
+    /**
      * Reads a page.
      *
      * @param limit as the caller wrote it; null for the default
@@ -24,19 +38,5 @@ final class Pages {
         } catch (IllegalArgumentException e) {
             throw ApiException.badRequest("cursor must be the next_cursor of the page before");
         }
-    }
-
-    /**
-     * Reads the size of a page.
-     *
-     * @param limit as the caller wrote it; null for the default
-     * @throws ApiException when it is no number from 1 to 1000
-     */
-    static int limit(@Nullable String limit) {
-        if (limit == null) return DEFAULT;
-        if (!limit.matches("[1-9][0-9]{0,3}") || Integer.parseInt(limit) > PresenceQueries.LARGEST_PAGE) {
-            throw ApiException.badRequest("limit must be a number from 1 to " + PresenceQueries.LARGEST_PAGE);
-        }
-        return Integer.parseInt(limit);
     }
 }

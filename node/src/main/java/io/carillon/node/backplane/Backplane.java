@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * Carries events between nodes. Promises, for every adapter:
  *
  * <ul>
- *   <li>Messages of one publisher on one channel arrive in the order in which its calls returned, while connected.
+ *   <li>Messages of one publisher on one channel arrive in the order in which its calls returned, while connected
+ *       (those under way while a slot of Redis Cluster moves may overtake each other).
  *   <li>{@link #append} is atomic: offset, history and publication happen together or not at all, and the same id on one
  *       channel is one event as long as the history holds it.
  *   <li>While the link is down every call fails at once with {@link BackplaneException}; nothing is queued. A call whose
@@ -39,6 +40,16 @@ public interface Backplane {
      * @param id the event's id
      */
     CompletionStage<Appended> append(ChannelName channel, byte[] event, String id, Retention retention);
+
+    /**
+     * As {@link #append}, for an event that a worker took from a stream. An entry that is not behind the last one this
+     * channel took from the stream is a duplicate, however long ago that was. One whose predecessor was not taken is
+     * refused ({@code CARILLONORDER}), so that no entry overtakes one that failed.
+     */
+    default CompletionStage<Appended> append(
+            ChannelName channel, byte[] event, String id, Retention retention, Source source) {
+        throw new UnsupportedOperationException("this backplane takes nothing from streams");
+    }
 
     /**
      * Publishes without history.
@@ -78,7 +89,10 @@ public interface Backplane {
     /** Puts a message that cannot be delivered aside, with where it came from and why. Best effort, bounded. */
     void deadLetter(String source, String reason, byte[] message);
 
-    /** Whether the link is up: commands are accepted and subscriptions flow. Safe from any thread. */
+    /**
+     * Whether the link is up: commands are accepted and subscriptions flow. In Redis Cluster, whether they do for most
+     * primaries: one that is down makes its own channels fail, not the node. Safe from any thread.
+     */
     boolean connected();
 
     /**
@@ -94,6 +108,15 @@ public interface Backplane {
             this(position, duplicate, receivers, 0);
         }
     }
+
+    /**
+     * Where an event was taken from.
+     *
+     * @param stream name of the stream, the same for every worker that ever drains it
+     * @param entry its id there
+     * @param after id of the entry before it in the same batch and for the same channel; null for the first
+     */
+    record Source(String stream, String entry, @Nullable String after) {}
 
     /**
      * How much of a channel is kept.

@@ -15,8 +15,8 @@ import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
+import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
@@ -34,6 +34,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -63,7 +64,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final Recovery recovery;
     private final Commands commands;
     private final Control control;
-    private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+    private final Streams streams;
+    private final PooledByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+    private final Memory memory;
+    private volatile BiConsumer<Endpoint, String> overLimit = (endpoint, user) -> {};
 
     /** Who is in a room: asked for by clients, answered from Redis. */
     public interface Members {
@@ -114,6 +118,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 .collect(Collectors.groupingBy(
                         e -> e.namespace().name(),
                         Collectors.flatMapping(e -> e.ephemeralTypes().stream(), Collectors.toUnmodifiableSet())));
+        this.memory = new Memory(allocator, settings.memory());
+        metrics.memory(memory::used);
         this.lanes = new Lane[loops.size()];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
@@ -143,6 +149,22 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 metrics,
                 clock);
         this.control = new Control(commands, lanes);
+        this.streams = new Streams(this, presence, recovery, recoverySettings, metrics, allocator);
+    }
+
+    /** What to do when a user has one session more; must not wait. */
+    void onSession(BiConsumer<Endpoint, String> look) {
+        overLimit = look;
+    }
+
+    /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
+    public void onDrain(Runnable task) {
+        control.onDrain(task);
+    }
+
+    /** Whether frames wait for clients in more memory than the settings give them: no time for more clients. */
+    public boolean overloaded() {
+        return memory.exceeded();
     }
 
     /** Starts the lanes' clocks and lets events in. */
@@ -178,21 +200,15 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Lane lane = lane(session);
         lane.enter(session);
         Endpoint endpoint = session.endpoint();
-        Principal principal = session.principal();
-        String kind = principal.kind();
-        var online = new Presence.Online(
-                endpoint.namespace(),
-                session.id(),
-                principal.user(),
-                kind,
-                Set.of(),
-                session.socket().address(),
-                endpoint.name(),
-                session.since());
+        Trail trail = session.trail();
+        if (trail != null) {
+            streams.opened(lane, session, trail);
+            return;
+        }
         // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
         var left = new AtomicInteger(3);
         var granted = new CompletableFuture<Set<String>>();
-        presence.opened(online).whenComplete((rooms, failure) -> {
+        register(session).whenComplete((rooms, failure) -> {
             granted.complete(rooms == null ? Set.of() : rooms);
             lane.run(() -> arrived(lane, session, left, granted));
         });
@@ -202,6 +218,29 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 session,
                 ChannelName.broadcast(endpoint.namespace()),
                 position -> arrived(lane, session, left, granted));
+    }
+
+    /** Tells presence of the session; then the user's oldest may have to go. */
+    CompletionStage<Set<String>> register(Session session) {
+        Endpoint endpoint = session.endpoint();
+        String user = session.user();
+        return presence.opened(online(session)).whenComplete((rooms, failure) -> {
+            if (failure == null) overLimit.accept(endpoint, user);
+        });
+    }
+
+    private static Presence.Online online(Session session) {
+        Endpoint endpoint = session.endpoint();
+        Principal principal = session.principal();
+        return new Presence.Online(
+                endpoint.namespace(),
+                session.id(),
+                principal.user(),
+                principal.kind(),
+                Set.of(),
+                session.socket().address(),
+                endpoint.name(),
+                session.since());
     }
 
     /** The session wants the channel; {@code then} runs on its loop before the first event. */
@@ -246,6 +285,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         session.closed();
         lane.exit(session);
         lane.acks().closed(session);
+        if (session.trail() != null) streams.closed();
         detach(lane, session, session.userChannel());
         detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
@@ -283,14 +323,20 @@ public final class Dispatch implements SessionListener, ChannelListener {
     /** Tells the session something; on its loop. */
     void send(Lane lane, Session session, Notice notice) {
         if (session.state() == Session.State.CLOSED) return;
-        byte[] text = dialect(session.endpoint()).encode(notice);
-        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
+        Dialect dialect = dialect(session.endpoint());
+        byte[] text = dialect.encode(notice);
+        if (text == null) return;
+        ByteBuf frame = Frames.of(dialect, allocator, text);
+        Trail trail = session.trail();
+        lane.sendSoon(
+                session, trail == null ? frame : Frames.end(allocator, frame, Streams.moved(session, trail, notice)));
     }
 
     /** Once a second on each loop. */
     private void tick(Lane lane) {
         lane.checkOutboxes();
         lane.acks().tick();
+        if (memory.exceeded()) lane.closeSlowest();
         if (lane.index() == 0) recovery.expire();
         long now = clock.millis();
         List<Session> here = lane.sessions();
@@ -302,6 +348,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
     }
 
     /** Closes a session whose credential has ended; announces an end that is near. */
+    void expire(Lane lane, Session session) {
+        expire(lane, session, clock.millis());
+    }
+
     private void expire(Lane lane, Session session, long now) {
         long left = session.principal().expiresAt() - now;
         if (left <= 0) {
@@ -344,9 +394,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     @Override
     public boolean event(Channel channel, Event event) {
+        boolean kept = event.position() != null;
+        if (!memory.takes(kept)) {
+            metrics.dropped(kept, "memory");
+            return false;
+        }
         for (Lane lane : lanes) {
-            if (channel.wantedBy(lane.index()) && lane.full()) {
-                metrics.dropped();
+            if (channel.wantedBy(lane.index()) && lane.full(kept)) {
+                metrics.dropped(kept, "lane");
                 return false;
             }
         }
@@ -358,9 +413,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
         String notUser = ephemeral ? event.from() : null;
         if (event.timestamp() > 0) metrics.dispatched(clock.millis() - event.timestamp());
         for (Dialect dialect : dialectsByNamespace.getOrDefault(namespace, Set.of())) {
+            if (dialect.stream() && !streams.any()) continue;
             byte[] text = dialect.encode(event);
             if (text == null) continue;
-            ByteBuf frame = Frames.text(allocator, text);
+            ByteBuf frame = Frames.of(dialect, allocator, text);
             for (Lane lane : lanes) {
                 if (channel.wantedBy(lane.index())) {
                     lane.deliver(new Delivery(

@@ -10,6 +10,7 @@ import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.push.PushDialect;
+import io.carillon.node.dialect.push.PushEvents;
 import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Verdict;
 import io.carillon.node.presence.NodeDescription;
@@ -45,6 +46,11 @@ class DispatchConfiguration {
     @Bean
     Dialect pushDialect() {
         return new PushDialect();
+    }
+
+    @Bean
+    Dialect pushEvents() {
+        return new PushEvents();
     }
 
     @Bean
@@ -108,7 +114,7 @@ class DispatchConfiguration {
                     when refused.temporary() -> throw new BackplaneException("the token could not be judged now");
                     case Verdict.Refused refused -> Optional.empty();
                 });
-        return new Dispatch(
+        var dispatch = new Dispatch(
                 boot.id(),
                 Loops.of(nodeLoops),
                 channels,
@@ -125,6 +131,8 @@ class DispatchConfiguration {
                 ackSettings,
                 metrics,
                 clock);
+        dispatch.onSession(new Excess(queries, backplane, queryThreads)::look);
+        return dispatch;
     }
 
     private static Dispatch.Members.Page first(PresenceQueries queries, ChannelName room, int limit) {

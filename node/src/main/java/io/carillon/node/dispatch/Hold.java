@@ -4,7 +4,7 @@ import io.carillon.model.channel.Position;
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,12 +64,12 @@ class Hold {
     }
 
     /** Hands on what lies behind the position, with its reference, and frees the rest. */
-    void release(Position sent, Consumer<ByteBuf> then) {
+    void release(Position sent, BiConsumer<ByteBuf, @Nullable Position> then) {
         for (Held held : frames) {
             Position at = held.position;
             boolean repeated = at != null && at.epoch().equals(sent.epoch()) && at.offset() <= sent.offset();
             if (repeated) held.frame.release();
-            else then.accept(held.frame);
+            else then.accept(held.frame, at);
         }
         frames.clear();
         bytes = 0;

@@ -9,7 +9,7 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -105,7 +105,7 @@ final class LaneChannel {
     }
 
     /** Its frames wait no longer: those behind the position go to {@code then}, and the session is a member again. */
-    void release(Session session, Position sent, Consumer<ByteBuf> then) {
+    void release(Session session, Position sent, BiConsumer<ByteBuf, @Nullable Position> then) {
         Hold hold = unhold(session);
         if (hold == null) return;
         members.add(session);

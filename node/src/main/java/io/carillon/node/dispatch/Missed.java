@@ -76,7 +76,7 @@ final class Missed {
         }
         byte[] text = dialect.encode(event);
         // On the heap and never released: it goes with the last who holds it.
-        ByteBuf frame = text == null ? null : Unpooled.unreleasableBuffer(Frames.textOnHeap(text));
+        ByteBuf frame = text == null ? null : Unpooled.unreleasableBuffer(Frames.onHeap(dialect, text));
         encoded = new Encoded(dialect, frame, encoded);
         return frame == null ? null : frame.retainedDuplicate();
     }

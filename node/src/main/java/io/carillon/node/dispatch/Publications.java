@@ -5,7 +5,9 @@ import io.carillon.model.event.Event;
 import io.carillon.model.event.EventCodec;
 import io.carillon.model.event.EventIds;
 import io.carillon.node.backplane.Backplane;
+import io.carillon.node.backplane.Backplane.Appended;
 import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.backplane.Backplane.Source;
 import java.time.InstantSource;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -40,28 +42,58 @@ final class Publications implements Publisher {
         String id = given != null ? given : EventIds.next(now);
         Event.Builder stamped =
                 event.with().id(id).durable(null).channel(null).position(null).timestamp(durable ? 0 : now);
-        // Only what is kept for one user can be sent to him again.
-        boolean asks = event.ack() && durable && channel.kind() == ChannelName.Kind.USER;
-        if (event.ack() && !asks) stamped.ack(false);
+        stamped.ack(durable && asks(channel, event));
         byte[] bytes = EventCodec.write(stamped.build());
         CompletionStage<Published> done;
         if (durable) {
             Retention kept = retention != null ? retention : settings.retention(channel.kind());
-            if (asks) {
-                kept = new Retention(
-                        kept.events(),
-                        kept.seconds(),
-                        acks.events(),
-                        Math.toIntExact(acks.age().toSeconds()));
-            }
-            done = backplane.append(channel, bytes, id, kept).thenApply(appended -> {
-                metrics.unacknowledged(appended.dropped());
-                return new Published(id, appended.position(), appended.receivers());
-            });
+            done = backplane
+                    .append(channel, bytes, id, kept(channel, event, kept))
+                    .thenApply(appended -> {
+                        metrics.unacknowledged(appended.dropped());
+                        return new Published(id, appended.position(), appended.receivers());
+                    });
         } else {
             done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers));
         }
-        return done.whenComplete((published, failure) -> {
+        return counted(done, durable, start);
+    }
+
+    @Override
+    public CompletionStage<Appended> relay(ChannelName channel, Event event, Source source) {
+        String id = event.id();
+        if (id == null) throw new IllegalArgumentException("an event from a stream has an id");
+        long start = System.nanoTime();
+        byte[] bytes = EventCodec.write(event.with()
+                .durable(null)
+                .channel(null)
+                .position(null)
+                .timestamp(0)
+                .ack(asks(channel, event))
+                .build());
+        Retention kept = kept(channel, event, settings.retention(channel.kind()));
+        CompletionStage<Appended> done = backplane.append(channel, bytes, id, kept, source);
+        return counted(
+                done.whenComplete((appended, failure) -> {
+                    if (appended != null) metrics.unacknowledged(appended.dropped());
+                }),
+                true,
+                start);
+    }
+
+    /** Only what is kept for one user can be sent to him again; elsewhere the wish is dropped. */
+    private static boolean asks(ChannelName channel, Event event) {
+        return event.ack() && channel.kind() == ChannelName.Kind.USER;
+    }
+
+    private Retention kept(ChannelName channel, Event event, Retention retention) {
+        if (!asks(channel, event)) return retention;
+        int seconds = Math.toIntExact(acks.age().toSeconds());
+        return new Retention(retention.events(), retention.seconds(), acks.events(), seconds);
+    }
+
+    private <T> CompletionStage<T> counted(CompletionStage<T> publishing, boolean durable, long start) {
+        return publishing.whenComplete((published, failure) -> {
             if (failure == null) metrics.published(durable, System.nanoTime() - start);
             else metrics.publishFailed();
         });

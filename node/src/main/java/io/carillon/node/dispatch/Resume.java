@@ -197,7 +197,8 @@ final class Resume extends Hold {
         sentBytes += frame.readableBytes();
         metrics.recovered();
         sent.accept(item);
-        lane.sendSoon(session, frame);
+        lane.send(session, name, frame, item.position());
+        lane.flushSoon(session);
     }
 
     private void finish(Verdict verdict) {

@@ -17,6 +17,7 @@ import java.util.Set;
  * @param origins foreign origins accepted, as {@code scheme://host[:port]}; the front door's own is always accepted
  * @param queryToken whether {@code ?token=} is accepted
  * @param sessionsPerUser most sessions of one user, over all nodes; 0 = no limit
+ * @param overLimit what becomes of a session over that
  * @param clientBroadcast whether clients may publish to everyone
  * @param presenceEvents whether a room's joins and departures are announced to it
  * @param ephemeralTypes event types that are never durable nor echoed to the sender
@@ -34,8 +35,38 @@ public record Endpoint(
         Set<String> origins,
         boolean queryToken,
         int sessionsPerUser,
+        OverLimit overLimit,
         boolean clientBroadcast,
         boolean presenceEvents,
         Set<String> ephemeralTypes,
         Duration silence,
-        Duration ping) {}
+        Duration ping) {
+    /** The one address of all event streams. */
+    public static final String STREAMS = "/api/ws/events";
+
+    /** Whether its sessions are event streams. */
+    public boolean streams() {
+        return path.equals(STREAMS);
+    }
+
+    /** The event streams of this endpoint's application, by the same rules. */
+    Endpoint stream() {
+        return new Endpoint(
+                name + "-events",
+                STREAMS,
+                dialect + "-events",
+                namespace,
+                maxMessage,
+                messagesPerSecond,
+                burst,
+                origins,
+                queryToken,
+                sessionsPerUser,
+                overLimit,
+                false,
+                presenceEvents,
+                ephemeralTypes,
+                silence,
+                ping);
+    }
+}

@@ -1,13 +1,16 @@
 package io.carillon.node.session;
 
 import io.carillon.model.channel.Namespace;
+import io.carillon.model.event.Event;
 import jakarta.validation.Valid;
 import jakarta.validation.constraints.NotBlank;
 import jakarta.validation.constraints.Pattern;
 import jakarta.validation.constraints.Positive;
 import jakarta.validation.constraints.PositiveOrZero;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -38,6 +41,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
      * @param origins foreign origins whose pages may connect, each {@code scheme://host[:port]}
      * @param queryToken whether the token may come as {@code ?token=}
      * @param sessionsPerUser most sessions of one user over all nodes; 0 = no limit
+     * @param overLimit what becomes of a session over that: {@code refuse}, {@code close-oldest} or {@code replace}
      * @param clientBroadcast whether clients may send to everyone
      * @param presenceEvents whether a room is told who joins and leaves
      * @param ephemeralTypes event types never kept nor shown to their sender
@@ -56,6 +60,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
             @DefaultValue Set<@Pattern(regexp = "https?://[^/*?#]+") String> origins,
             @DefaultValue("true") boolean queryToken,
             @PositiveOrZero @DefaultValue("10") int sessionsPerUser,
+            @DefaultValue("refuse") OverLimit overLimit,
             @DefaultValue("false") boolean clientBroadcast,
             @DefaultValue("false") boolean presenceEvents,
             @DefaultValue("typing") Set<String> ephemeralTypes,
@@ -75,6 +80,10 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
     public EndpointSettings {
         var paths = new HashMap<String, String>();
         endpoints.forEach((name, one) -> {
+            if (one.path().equals(Endpoint.STREAMS)) {
+                throw new IllegalArgumentException(
+                        "the endpoint " + name + " has the path of all event streams, " + Endpoint.STREAMS);
+            }
             String other = paths.put(one.path(), name);
             if (other != null) {
                 throw new IllegalArgumentException(
@@ -83,26 +92,55 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
         });
     }
 
-    /** The endpoints, checked. */
+    /** The endpoints, checked; with the event streams of each application that speaks push. */
     public List<Endpoint> list() {
-        return endpoints.entrySet().stream()
-                .map(entry -> endpoint(entry.getKey(), entry.getValue()))
-                .toList();
+        var all = new ArrayList<Endpoint>();
+        var streaming = new HashSet<Namespace>();
+        endpoints.forEach((name, one) -> {
+            Endpoint endpoint = endpoint(name, one);
+            all.add(endpoint);
+            if (endpoint.dialect().equals("push") && streaming.add(endpoint.namespace())) all.add(endpoint.stream());
+        });
+        return List.copyOf(all);
+    }
+
+    /** Whether a namespace of this name has an endpoint. */
+    public boolean serves(String namespace) {
+        for (var entry : endpoints.entrySet()) {
+            if (namespaceOf(entry.getKey(), entry.getValue()).equals(namespace)) return true;
+        }
+        return false;
+    }
+
+    /** Whether an event of a service is kept: as its publisher said, or else by its type. */
+    public boolean durable(Namespace namespace, Event event) {
+        Boolean said = event.durable();
+        if (said != null) return said;
+        for (var entry : endpoints.entrySet()) {
+            One one = entry.getValue();
+            if (namespaceOf(entry.getKey(), one).equals(namespace.name())
+                    && one.ephemeralTypes().contains(event.type())) return false;
+        }
+        return true;
+    }
+
+    private static String namespaceOf(String name, One one) {
+        return one.namespace() == null ? name : one.namespace();
     }
 
     private static Endpoint endpoint(String name, One one) {
-        String namespace = one.namespace() == null ? name : one.namespace();
         return new Endpoint(
                 name,
                 one.path(),
                 one.dialect(),
-                new Namespace(namespace),
+                new Namespace(namespaceOf(name, one)),
                 Math.toIntExact(one.maxMessage().toBytes()),
                 one.messagesPerSecond(),
                 one.burst(),
                 one.origins(),
                 one.queryToken(),
                 one.sessionsPerUser(),
+                one.overLimit(),
                 one.clientBroadcast(),
                 one.presenceEvents(),
                 one.ephemeralTypes(),

@@ -49,6 +49,8 @@ public final class Session {
     private @Nullable List<Runnable> whenDrained;
     private @Nullable Map<ChannelName, List<Runnable>> whenSettled;
 
+    private final @Nullable Trail trail;
+
     // The token bucket of its messages, and how many were refused lately.
     private float tokens;
     private long filledAt;
@@ -64,6 +66,19 @@ public final class Session {
      */
     public Session(
             String id, Endpoint endpoint, Principal principal, Socket socket, OutboxSettings outbox, long since) {
+        this(id, endpoint, principal, socket, outbox, since, null);
+    }
+
+    /** @param trail what an event stream asked for; null for a WebSocket */
+    public Session(
+            String id,
+            Endpoint endpoint,
+            Principal principal,
+            Socket socket,
+            OutboxSettings outbox,
+            long since,
+            @Nullable Trail trail) {
+        this.trail = trail;
         this.id = id;
         this.endpoint = endpoint;
         this.principal = principal;
@@ -96,6 +111,11 @@ public final class Session {
     /** The user it belongs to; never changes. */
     public String user() {
         return principal.user();
+    }
+
+    /** What it asked for and how far it is, if it is an event stream. */
+    public @Nullable Trail trail() {
+        return trail;
     }
 
     /** The user's own channel. */

@@ -9,13 +9,13 @@ import io.carillon.model.redis.Boot;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.Backplane.HistoryRead;
+import io.carillon.node.backplane.Deployment;
 import io.carillon.node.backplane.RedisBackplane;
 import io.carillon.node.backplane.RedisConnections;
 import io.carillon.node.backplane.RedisSettings;
 import io.carillon.node.dispatch.Recovery.Page;
 import io.carillon.node.testing.Poll;
 import io.carillon.node.testing.RedisServer;
-import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import java.time.Duration;
@@ -50,8 +50,10 @@ class RecoverySimulationIT {
 
     @BeforeAll
     static void start() {
-        connections = new RedisConnections(new RedisSettings(
-                RedisURI.create(redis.url()), Keys.DEFAULT, Boot.random().id(), Duration.ZERO, 1000, null));
+        connections = new RedisConnections(RedisSettings.of(
+                new Deployment.Standalone(redis.uri()),
+                Keys.DEFAULT,
+                Boot.random().id()));
         connections.start();
         backplane = new RedisBackplane(connections, InstantSource.system());
         cli = redis.commands();

@@ -38,6 +38,8 @@ class PresenceSimulationIT {
         final Map<String, String> users = new HashMap<>();
         final Map<String, Set<String>> rooms = new HashMap<>();
         int thawIn;
+        /** Its name when Redis last lost its data. */
+        String lost = "";
 
         Truth(TestNode node) {
             this.node = node;
@@ -64,6 +66,7 @@ class PresenceSimulationIT {
                     switch (random.nextInt(12)) {
                         case 0 -> {
                             Truth victim = truths.remove(random.nextInt(truths.size()));
+                            noticed(victim);
                             victim.node.kill();
                             all.add(start(redis, keys));
                         }
@@ -72,7 +75,10 @@ class PresenceSimulationIT {
                         case 4 -> cli.clientKill(KillArgs.Builder.typeNormal().skipme());
                         case 5 -> cli.clientKill(KillArgs.Builder.typePubsub());
                         case 6 -> {
-                            if (random.nextInt(3) == 0) cli.flushall();
+                            if (random.nextInt(3) == 0) {
+                                truths.forEach(truth -> truth.lost = truth.node.presence.node());
+                                cli.flushall();
+                            }
                         }
                         case 7 -> cli.scriptFlush();
                         default -> {}
@@ -105,6 +111,18 @@ class PresenceSimulationIT {
                 client.shutdown(Duration.ZERO, Duration.ZERO);
             }
         }
+    }
+
+    /**
+     * A room entered in the very moment in which Redis loses its data is known to its node alone, until the node's next
+     * beat; killed before that, it leaves a member behind (ADR 6). So it is killed after it.
+     */
+    private static void noticed(Truth victim) {
+        if (victim.thawIn > 0) return;
+        Poll.until(
+                "the loss to be noticed",
+                Duration.ofSeconds(10),
+                () -> !victim.node.presence.node().equals(victim.lost));
     }
 
     private TestNode start(RedisServer redis, Keys keys) {
@@ -159,7 +177,7 @@ class PresenceSimulationIT {
         if (!there.equals(online))
             out.append("online ").append(there).append(" not ").append(online);
         long held = truths.stream()
-                .mapToLong(truth -> cli.scard(keys.nodeSessions(PUSH, truth.node.presence.node())))
+                .mapToLong(truth -> cli.scard(keys.nodeSessions(PUSH, 0, truth.node.presence.node())))
                 .sum();
         long open = truths.stream().mapToLong(truth -> truth.users.size()).sum();
         if (held != open) out.append(" sessions ").append(held).append(" not ").append(open);
@@ -184,7 +202,7 @@ class PresenceSimulationIT {
 
     private Set<String> byLog(RedisCommands<String, String> cli, Keys keys) {
         var online = new TreeSet<String>();
-        for (var entry : cli.xrange(keys.presenceLog(PUSH), Range.unbounded())) {
+        for (var entry : cli.xrange(keys.presenceLog(PUSH, 0), Range.unbounded())) {
             String user = entry.getBody().get("user");
             if (entry.getBody().get("event").equals("join")) {
                 assertThat(online.add(user)).as("second join of %s", user).isTrue();

@@ -1,0 +1,451 @@
+package io.carillon.chaos;
+
+import io.carillon.chaos.World.Tenant;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A client as an SDK should be: it keeps a position for each channel, resumes from it on every connect, holds back what
+ * comes until the server says where it belongs, drops what it has seen, and comes back with jitter. It writes down what
+ * the application gets. All state belongs to its own thread, but for {@link #stop}, {@link #pauseReading} and
+ * {@link #sayWhereItStands}.
+ */
+final class Subscriber implements Runnable {
+    /** How a client behaves besides. */
+    enum Habit {
+        /** Stays. */
+        STEADY,
+        /** Comes and goes. */
+        CHURNING,
+        /** Has a small receive buffer, so that not reading is felt at once. */
+        SLOW
+    }
+
+    private static final JsonMapper JSON = JsonMapper.shared();
+    private static final double WITHOUT_WINDOW = 3;
+
+    private record Position(String epoch, long offset) {
+        boolean never() {
+            return epoch.startsWith("~");
+        }
+    }
+
+    private record Frame(String channel, Position at, Content content) {}
+
+    private final World world;
+    private final Tenant tenant;
+    private final String name;
+    private final String user;
+    private final List<String> rooms;
+    private final Habit habit;
+    private final Journal journal;
+    private final Random random;
+    private final Backoff backoff;
+
+    private final Map<String, Position> positions = new LinkedHashMap<>();
+    private final Map<String, List<Frame>> held = new HashMap<>();
+    private final Map<String, BitSet> here = new HashMap<>();
+    private int connections;
+    private String cid = "";
+    private double drainWindow;
+    private boolean refusedForGood;
+    private double leaveAt = Double.POSITIVE_INFINITY;
+
+    private volatile boolean stopping;
+    private volatile double pausedUntil;
+    private volatile @Nullable WebSocketClient socket;
+    private volatile boolean live;
+
+    Subscriber(World world, Tenant tenant, int number, Habit habit, Journal journal) {
+        this.world = world;
+        this.tenant = tenant;
+        this.name = tenant.namespace() + "-" + number;
+        this.user = world.user(number);
+        this.rooms = world.rooms(number);
+        this.habit = habit;
+        this.journal = journal;
+        this.random = new Random(
+                world.seed() * 7919 + number * 31L + tenant.namespace().hashCode());
+        this.backoff = new Backoff(random);
+    }
+
+    String user() {
+        return user;
+    }
+
+    Tenant tenant() {
+        return tenant;
+    }
+
+    Habit habit() {
+        return habit;
+    }
+
+    boolean live() {
+        return live;
+    }
+
+    /** Takes nothing more from the connection for a while. */
+    void pauseReading(double seconds) {
+        pausedUntil = world.clock().now() + seconds;
+    }
+
+    /** Says goodbye and ends. */
+    void stop() {
+        stopping = true;
+        WebSocketClient open = socket;
+        if (open != null) open.leave();
+    }
+
+    /** Cuts the connection where saying goodbye did not help. */
+    void cut() {
+        WebSocketClient open = socket;
+        if (open != null) open.abort();
+    }
+
+    /** Written when everything had time to arrive. */
+    void sayWhereItStands() {
+        journal.write("client.end", "client", name, "live", live);
+        journal.flush();
+    }
+
+    @Override
+    public void run() {
+        try {
+            Moment.pause(random.nextDouble() * 3);
+            while (!stopping && !refusedForGood) {
+                double began = world.clock().now();
+                double wait = connection(began);
+                if (stopping || refusedForGood) break;
+                Moment.pause(wait);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            journal.close();
+        }
+    }
+
+    /** One connection from its handshake to its end; seconds to wait before the next. */
+    private double connection(double began) throws InterruptedException {
+        WebSocketClient open;
+        try {
+            open = WebSocketClient.connect(
+                    world.deployment().options().front(),
+                    tenant.path(),
+                    world.token(user),
+                    habit == Habit.SLOW ? 4096 : 0);
+        } catch (WebSocketClient.Refused e) {
+            journal.write("conn.refused", "client", name, "code", e.status());
+            return backoff.next(0);
+        } catch (IOException e) {
+            journal.write("conn.refused", "client", name, "code", 0, "why", String.valueOf(e.getMessage()));
+            return backoff.next(0);
+        }
+        socket = open;
+        cid = name + "." + ++connections;
+        held.clear();
+        here.clear();
+        drainWindow = 0;
+        double opened = journal.write(
+                "conn.open", "cid", cid, "client", name, "user", user, "ns", tenant.namespace(), "habit", habit);
+        world.totals().connected().incrementAndGet();
+        leaveAt = habit == Habit.CHURNING ? opened + 15 + random.nextDouble() * 25 : Double.POSITIVE_INFINITY;
+        int code = 1006;
+        String by = "network";
+        try {
+            while (true) {
+                pauseIfTold();
+                frame(open, open.read());
+                if (stopping) {
+                    open.leave();
+                } else if (world.clock().now() > leaveAt) {
+                    leaveAt = Double.POSITIVE_INFINITY;
+                    by = "client";
+                    if (random.nextBoolean()) open.leave();
+                    else open.abort();
+                }
+            }
+        } catch (WebSocketClient.Closed e) {
+            code = e.code();
+            if (code != 1006) by = by.equals("client") || stopping ? "client" : "server";
+            else if (stopping) by = "client";
+        } catch (IOException e) {
+            if (stopping || WebSocketClient.silence(e)) by = "client";
+        } finally {
+            open.close();
+            socket = null;
+            live = false;
+            world.totals().connected().decrementAndGet();
+        }
+        double closed = journal.write("conn.close", "cid", cid, "client", name, "code", code, "by", by);
+        return wait(code, by, closed - opened);
+    }
+
+    private double wait(int code, String by, double after) {
+        if (code >= 4500 && code < 5000) {
+            refusedForGood = true;
+            return 0;
+        }
+        if (by.equals("client") && habit == Habit.CHURNING) return 12 + random.nextDouble() * 10;
+        if (code == 1012) return random.nextDouble() * (drainWindow > 0 ? drainWindow : WITHOUT_WINDOW);
+        // Some of those that a crash hits stay away for a while: presence must notice that they have gone.
+        if (code == 1006 && random.nextInt(8) == 0) return 15 + random.nextDouble() * 5;
+        return backoff.next(after);
+    }
+
+    private void pauseIfTold() throws InterruptedException {
+        double now = world.clock().now();
+        if (pausedUntil > now) Moment.pause(pausedUntil - now);
+    }
+
+    private void frame(WebSocketClient open, String text) throws IOException {
+        JsonNode frame = JSON.readTree(text);
+        switch (frame.path("type").asString("")) {
+            case "welcome" -> welcomed(open, frame);
+            case "joined" -> {
+                String channel = "room:" + frame.path("room").asString("");
+                if (!positions.containsKey(channel)) begin(channel, position(frame));
+                live = positions.size() == 2 + rooms.size() && held.isEmpty();
+            }
+            case "resumed" -> resumed(open, frame);
+            case "resync" -> {
+                String channel = frame.path("channel").asString("");
+                Position to = position(frame);
+                journal.write("resync", place(channel, to));
+                positions.put(channel, to);
+                List<Frame> waiting = held.get(channel);
+                if (waiting != null) waiting.removeIf(one -> !follows(to, one.at()));
+            }
+            case "drain" -> drainWindow = frame.path("reconnect_within_ms").asLong(0) / 1000.0;
+            case "degraded", "restored", "token_expiring" ->
+                journal.write(
+                        "notice", "client", name, "what", frame.path("type").asString(""));
+            case "error" -> {
+                journal.write(
+                        "error", "client", name, "code", frame.path("code").asString(""));
+                // A join that could not be done: try it on another connection.
+                if (!live) open.abort();
+            }
+            case "pong", "left", "sent", "presence_join", "presence_leave" -> {}
+            default -> event(frame, text);
+        }
+    }
+
+    private void welcomed(WebSocketClient open, JsonNode welcome) throws IOException {
+        if (positions.isEmpty()) {
+            for (Map.Entry<String, JsonNode> channel : welcome.path("channels").properties()) {
+                begin(channel.getKey(), position(channel.getValue()));
+            }
+        } else {
+            var resume = new StringBuilder("{\"type\":\"resume\",\"channels\":{");
+            String comma = "";
+            for (Map.Entry<String, Position> one : positions.entrySet()) {
+                held.put(one.getKey(), new ArrayList<>());
+                resume.append(comma)
+                        .append('"')
+                        .append(one.getKey())
+                        .append("\":{\"epoch\":\"")
+                        .append(one.getValue().epoch())
+                        .append("\",\"offset\":")
+                        .append(one.getValue().offset())
+                        .append('}');
+                comma = ",";
+            }
+            open.send(resume.append("}}").toString());
+        }
+        for (String room : rooms) {
+            if (!positions.containsKey("room:" + room)) open.send("{\"type\":\"join\",\"room\":\"" + room + "\"}");
+        }
+    }
+
+    private void begin(String channel, Position at) {
+        positions.put(channel, at);
+        Object[] fields = place(channel, at);
+        Object[] more = java.util.Arrays.copyOf(fields, fields.length + 2);
+        more[fields.length] = "fresh";
+        more[fields.length + 1] = true;
+        journal.write("sub.ok", more);
+    }
+
+    private void resumed(WebSocketClient open, JsonNode answer) {
+        boolean whole = true;
+        for (Map.Entry<String, JsonNode> one : answer.path("channels").properties()) {
+            String channel = one.getKey();
+            JsonNode outcome = one.getValue();
+            if (!outcome.has("epoch")) {
+                // Neither recovered nor a place to go on from: ask again, on another connection.
+                journal.write(
+                        "resume.refused",
+                        "client",
+                        name,
+                        "ch",
+                        channel,
+                        "why",
+                        outcome.path("code").asString(""));
+                whole = false;
+                continue;
+            }
+            boolean recovered = outcome.path("recovered").asBoolean(false);
+            Position at = position(outcome);
+            Position before = positions.get(channel);
+            Object[] fields = place(channel, at);
+            Object[] more = java.util.Arrays.copyOf(fields, fields.length + 2);
+            more[fields.length] = "recovered";
+            more[fields.length + 1] = recovered;
+            journal.write("sub.ok", more);
+            List<Frame> waiting = held.remove(channel);
+            Position from = recovered && before != null ? before : at;
+            positions.put(channel, from);
+            if (waiting == null) continue;
+            waiting.sort(Comparator.comparingLong(frame -> frame.at().offset()));
+            for (Frame frame : waiting) {
+                Position now = positions.getOrDefault(channel, from);
+                if (follows(now, frame.at())) deliver(frame);
+                else repeated(frame, false);
+            }
+        }
+        if (whole) {
+            live = positions.size() == 2 + rooms.size();
+            backoff.settled();
+        } else {
+            open.abort();
+        }
+    }
+
+    /** Whether an event lies beyond a position, as far as the client can tell. */
+    private static boolean follows(Position here, Position event) {
+        return !here.epoch().equals(event.epoch())
+                ? here.never() || event.offset() > here.offset()
+                : event.offset() > here.offset();
+    }
+
+    private void event(JsonNode frame, String text) {
+        Content content = Content.in(text);
+        if (content == null || content.mid().isEmpty()) {
+            journal.write("other", "client", name, "what", frame.path("type").asString(""));
+            return;
+        }
+        if (!frame.has("offset")) {
+            String channel = frame.has("room")
+                    ? "room:" + frame.path("room").asString("")
+                    : frame.has("to") ? "user:" + frame.path("to").asString("") : "broadcast";
+            journal.write(
+                    "msg",
+                    "cid",
+                    cid,
+                    "client",
+                    name,
+                    "ch",
+                    channel,
+                    "mid",
+                    content.mid(),
+                    "sha",
+                    content.sha(),
+                    "canary",
+                    content.canary());
+            world.totals().delivered().incrementAndGet();
+            return;
+        }
+        String channel = frame.path("channel").asString("");
+        var one = new Frame(channel, position(frame), content);
+        boolean again = !first(one);
+        List<Frame> waiting = held.get(channel);
+        if (again) {
+            repeated(one, true);
+        } else if (waiting != null) {
+            waiting.add(one);
+        } else {
+            Position now = positions.get(channel);
+            if (now != null && now.epoch().equals(one.at().epoch()) && one.at().offset() <= now.offset()) {
+                repeated(one, false);
+            } else {
+                deliver(one);
+            }
+        }
+    }
+
+    /** Whether this connection brings the event for the first time. */
+    private boolean first(Frame frame) {
+        BitSet seen = here.computeIfAbsent(frame.channel() + '/' + frame.at().epoch(), key -> new BitSet());
+        int at = (int) frame.at().offset();
+        if (seen.get(at)) return false;
+        seen.set(at);
+        return true;
+    }
+
+    private void deliver(Frame frame) {
+        positions.put(frame.channel(), frame.at());
+        journal.write(
+                "msg",
+                "cid",
+                cid,
+                "client",
+                name,
+                "ch",
+                frame.channel(),
+                "epoch",
+                frame.at().epoch(),
+                "off",
+                frame.at().offset(),
+                "mid",
+                frame.content().mid(),
+                "sha",
+                frame.content().sha(),
+                "canary",
+                frame.content().canary());
+        world.totals().delivered().incrementAndGet();
+    }
+
+    private void repeated(Frame frame, boolean same) {
+        journal.write(
+                "dup",
+                "cid",
+                cid,
+                "client",
+                name,
+                "ch",
+                frame.channel(),
+                "epoch",
+                frame.at().epoch(),
+                "off",
+                frame.at().offset(),
+                "mid",
+                frame.content().mid(),
+                "same",
+                same);
+    }
+
+    private Object[] place(String channel, Position at) {
+        return new Object[] {
+            "cid",
+            cid,
+            "client",
+            name,
+            "user",
+            user,
+            "ns",
+            tenant.namespace(),
+            "ch",
+            channel,
+            "epoch",
+            at.epoch(),
+            "off",
+            at.offset()
+        };
+    }
+
+    private static Position position(JsonNode node) {
+        return new Position(node.path("epoch").asString(""), node.path("offset").asLong(0));
+    }
+}
