@@ -339,7 +339,15 @@ final class Commands {
         }
         var running = new @Nullable Resume[1];
         Resume resume = Resume.begin(
-                lane, session, place, after, recovery, recoverySettings, metrics, missed -> {}, verdict -> {
+                lane,
+                session,
+                place,
+                after,
+                recovery,
+                recoverySettings,
+                metrics,
+                missed -> lane.acks().sent(session, missed.event()),
+                verdict -> {
                     Resume ended = running[0];
                     if (ended != null) turns.ended(ended);
                     done.accept(verdict);

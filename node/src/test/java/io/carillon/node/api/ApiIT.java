@@ -86,9 +86,10 @@ class ApiIT {
     private ApiServer.ScriptPublisher publisher;
 
     @Autowired
-    private io.carillon.node.backplane.DeadLetters letters;
-
     private ApiServer.Fates fates;
+
+    @Autowired
+    private io.carillon.node.backplane.DeadLetters letters;
 
     @org.springframework.boot.test.web.server.LocalServerPort
     private int port;
@@ -125,12 +126,12 @@ class ApiIT {
         "GET, /api/ws/users/u1",
         "DELETE, /api/ws/users/u1",
         "GET, /api/ws/nodes",
+        "GET, /api/ws/history?channel=broadcast",
+        "GET, /api/ws/acks/e1?user=u1",
         "GET, /api/ws/dead-letters",
         "POST, /api/ws/dead-letters/1-0/replay",
         "DELETE, /api/ws/dead-letters/1-0",
         "POST, /api/ws/nodes/nodeaaaa/drain",
-        "GET, /api/ws/history?channel=broadcast",
-        "GET, /api/ws/acks/e1?user=u1",
         "POST, /api/ws/tickets",
         "HEAD, /api/ws/status",
         "OPTIONS, /api/ws/send",

@@ -68,7 +68,7 @@ final class Described {
                 JsonNode additional = schema.path("additionalProperties");
                 if (!known.isMissingNode()) check(known, field.getValue(), at, wrong);
                 else if (additional.isObject()) check(additional, field.getValue(), at, wrong);
-                else if (!additional.isBoolean() || !additional.booleanValue()) wrong.add(at + " is not described");
+                else if (schema.has("properties")) wrong.add(at + " is not described");
             }
         }
         if (value.isArray()) {

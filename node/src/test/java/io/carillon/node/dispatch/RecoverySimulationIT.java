@@ -16,7 +16,6 @@ import io.carillon.node.backplane.RedisSettings;
 import io.carillon.node.dispatch.Recovery.Page;
 import io.carillon.node.testing.Poll;
 import io.carillon.node.testing.RedisServer;
-import io.lettuce.core.RedisURI;
 import io.lettuce.core.ScriptOutputType;
 import io.lettuce.core.api.sync.RedisCommands;
 import java.time.Duration;
@@ -51,14 +50,10 @@ class RecoverySimulationIT {
 
     @BeforeAll
     static void start() {
-        connections = new RedisConnections(new RedisSettings(
-                new Deployment.Standalone(RedisURI.create(redis.url())),
+        connections = new RedisConnections(RedisSettings.of(
+                new Deployment.Standalone(redis.uri()),
                 Keys.DEFAULT,
-                Boot.random().id(),
-                Duration.ZERO,
-                1000,
-                null,
-                null));
+                Boot.random().id()));
         connections.start();
         backplane = new RedisBackplane(connections, InstantSource.system());
         cli = redis.commands();
