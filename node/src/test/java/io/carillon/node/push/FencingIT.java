@@ -2,6 +2,7 @@ package io.carillon.node.push;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.carillon.model.redis.Keys;
 import io.carillon.node.testing.Client;
 import io.carillon.node.testing.Nodes;
 import io.carillon.node.testing.Poll;
@@ -62,9 +63,13 @@ class FencingIT {
                         "the node to be back",
                         Duration.ofSeconds(30),
                         () -> ids(nodes).contains(boot));
-                assertThat(nodes.get("/api/ws/users/ada").path("sessions")).hasSize(1);
+                // Online is told by the user's set, the sessions by their own entry: both have to be there again.
+                Poll.until(
+                        "the one session",
+                        Duration.ofSeconds(10),
+                        () -> nodes.get("/api/ws/users/ada").path("sessions").size() == 1);
                 // Under a name that nobody holds for dead.
-                assertThat(redis.commands().zrange("carillon:nodes", 0, -1))
+                assertThat(redis.commands().zrange(new Keys("carillon").leases(), 0, -1))
                         .filteredOn(name -> name.startsWith(boot))
                         .singleElement()
                         .isNotEqualTo(boot + ".0");
