@@ -152,15 +152,55 @@ build() {
     }
 }
 
-# A running JVM reads its jar all the time, so nodes run from a copy that no build touches.
-copy_jar() {
-    local sum
+# Unpacks the jar and lets one node start and stop, so that the JVM writes down the classes and code it needed: with that
+# cache (JEP 483, 514, 515) a node starts in less than half the time and serves its first clients faster. Kept beside the jar
+# until the next build. What the cache needs is the same JVM and flags; a JVM that cannot use it runs without.
+train() {
+    local sum dir port management pid
     sum=$(cksum <"$JAR")
-    APP=$CARILLON_HOME/app/carillon-node-${sum%% *}.jar
-    [ ! -f "$APP" ] || return 0
-    mkdir -p "${APP%/*}"
-    cp "$JAR" "$APP.part"
-    mv "$APP.part" "$APP"
+    TRAINED=$REPO/node/target/app/${sum%% *}
+    [ ! -f "$TRAINED/carillon-node.jar" ] || return 0
+    step build "writing the node's start cache"
+    dir=$(mktemp -d "$REPO/node/target/app.XXXXXX")
+    chmod 0755 "$dir"
+    "$JAVA_HOME/bin/java" -Djarmode=tools -jar "$JAR" extract --destination "$dir/app" >/dev/null 2>"$LOGS/train.log" ||
+        die "the node's jar does not unpack; see $(shown "$LOGS")/train.log"
+    port=$(free_port)
+    management=$(free_port)
+    # Alone, with the Redis it brings, and secrets that nobody else has.
+    (
+        unset CARILLON_REDIS_URL
+        cd "$dir"
+        CARILLON_API_KEY=$(random) CARILLON_JWT_SECRET=$(random) CARILLON_HOST=127.0.0.1 CARILLON_PORT=$port \
+            CARILLON_MANAGEMENT_PORT=$management SPRING_PROFILES_ACTIVE=local \
+            exec "$JAVA_HOME/bin/java" "${NODE_JVM[@]}" -Xmx256m -XX:AOTCacheOutput=app/carillon-node.aot -jar app/carillon-node.jar
+    ) </dev/null >>"$LOGS/train.log" 2>&1 9>&- &
+    pid=$!
+    trained() { ! kill -0 "$pid" 2>/dev/null || { http "$management" /actuator/health/readiness && [ "$HTTP_STATUS" = 200 ]; }; }
+    within 120 trained || true
+    kill -TERM "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+    [ -f "$dir/app/carillon-node.aot" ] || step build "no start cache came of it, nodes start without; see $(shown "$LOGS")/train.log"
+    mkdir -p "${TRAINED%/*}"
+    find "${TRAINED%/*}" -mindepth 1 -maxdepth 1 ! -path "$TRAINED" -exec rm -rf {} + # of older builds
+    # Another script may have been faster.
+    mv -T "$dir/app" "$TRAINED" 2>/dev/null || true
+    rm -rf "$dir"
+}
+
+# A running JVM reads its jars all the time, so nodes run from a copy that no build touches. Sets RUN_NODE, what to run.
+copy_jar() {
+    train
+    APP=$CARILLON_HOME/app/${TRAINED##*/}
+    if [ ! -f "$APP/carillon-node.jar" ]; then
+        mkdir -p "${APP%/*}"
+        rm -rf "$APP.part"
+        # Links to the same files where that is possible: a build deletes names, and never writes into the files.
+        cp -rpl "$TRAINED" "$APP.part" 2>/dev/null || { rm -rf "$APP.part" && cp -rp "$TRAINED" "$APP.part"; }
+        mv -T "$APP.part" "$APP"
+    fi
+    RUN_NODE=(-jar "$APP/carillon-node.jar")
+    [ ! -f "$APP/carillon-node.aot" ] || RUN_NODE=(-XX:AOTCache="$APP/carillon-node.aot" "${RUN_NODE[@]}")
 }
 
 # --- secrets --------------------------------------------------------------------------------------------------------
@@ -283,7 +323,8 @@ free_port() {
     die "found no free port"
 }
 
-# http <port> <path> [header…]: HTTP_STATUS and HTTP_BODY of a GET on loopback. Headers stay inside this shell.
+# http <port> <path> [header…]: HTTP_STATUS and HTTP_BODY of a GET on loopback, or of what HTTP_METHOD names, without a
+# body. Headers stay inside this shell.
 http() {
     local port=$1 path=$2 line fd header
     shift 2
@@ -292,7 +333,7 @@ http() {
     trap '' PIPE
     { exec {fd}<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null || return 1
     {
-        printf 'GET %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\n' "$path" "$port"
+        printf '%s %s HTTP/1.0\r\nHost: 127.0.0.1:%s\r\nContent-Length: 0\r\n' "${HTTP_METHOD:-GET}" "$path" "$port"
         for header in "$@"; do printf '%s\r\n' "$header"; done
         printf '\r\n'
     } 1>&"$fd" 2>/dev/null || true
@@ -444,7 +485,7 @@ launch_node() {
             wait "$pid" || code=$?
             echo "$code" >"$node.exit"
         ' carillon-node "$NODES/$n" \
-            "$JAVA_HOME/bin/java" "${NODE_JVM[@]}" -Xmx256m -XX:+ExitOnOutOfMemoryError -jar "$APP"
+            "$JAVA_HOME/bin/java" "${NODE_JVM[@]}" -Xmx256m -XX:+ExitOnOutOfMemoryError "${RUN_NODE[@]}"
     ) </dev/null >>"$LOGS/node-$n.log" 2>&1 9>&- &
     disown
     within 10 test -s "$NODES/$n.process" || die "node $n did not start"
@@ -460,12 +501,31 @@ await_node() {
     step "node $n" "ready on 127.0.0.1:$(node_port "$n"), management 127.0.0.1:$(node_management "$n"), process $(node_pid "$n")"
 }
 
-# drain_node <N>: SIGTERM, which a node answers by draining; it is done when it has exited with 0.
+# node_id <N>: the id by which the cluster knows a node, asked of the node itself.
+node_id() {
+    local port id
+    port=$(node_port "$1")
+    http "$port" /api/ws/nodes "X-API-Key: $(secret CARILLON_API_KEY)" && [ "$HTTP_STATUS" = 200 ] || return 1
+    # One object a line, without the objects inside.
+    id=$(sed 's/"[a-z]*":{[^{}]*},\{0,1\}//g' <<<"$HTTP_BODY" | grep -o '{[^{}]*}' | grep -E "\"port\":$port[,}]" |
+        sed -n 's/.*"id":"\([^"]*\)".*/\1/p' | tail -n 1)
+    [ -n "$id" ] && printf '%s' "$id"
+}
+
+# ask_to_drain <N>: the HTTP call, as an operator makes it.
+ask_to_drain() {
+    local id HTTP_METHOD
+    id=$(node_id "$1") || return 1
+    HTTP_METHOD=POST
+    http "$(node_port "$1")" "/api/ws/nodes/$id/drain" "X-API-Key: $(secret CARILLON_API_KEY)" && [ "$HTTP_STATUS" = 202 ]
+}
+
+# drain_node <N>: asks it to drain, or tells it by a signal where it cannot be asked; it is done when it has exited with 0.
 drain_node() {
     local n=$1 pid code
     pid=$(pid_of "$NODES/$n.process") || { step "node $n" "is down already"; return 0; }
     step "node $n" "draining"
-    kill -TERM "$pid"
+    ask_to_drain "$n" || kill -TERM "$pid"
     if ! within 90 gone "$NODES/$n.process"; then
         kill -KILL "$pid" 2>/dev/null || true
         within 5 gone "$NODES/$n.process" || true

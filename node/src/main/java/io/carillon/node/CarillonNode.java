@@ -1,6 +1,8 @@
 package io.carillon.node;
 
 import io.carillon.node.ops.Alone;
+import io.carillon.node.ops.Retirement;
+import java.util.Map;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
@@ -15,14 +17,14 @@ public class CarillonNode {
         var application = new SpringApplication(CarillonNode.class);
         application.setWebApplicationType(WebApplicationType.REACTIVE);
         application.addInitializers(initializer());
+        application.setDefaultProperties(Map.of("carillon.ops.own-process", true));
         exitCleanlyOnTermination(application.run(arguments));
     }
 
     /** A drained node ends with 0, not with the 143 of a JVM that a signal ended. */
     private static void exitCleanlyOnTermination(ConfigurableApplicationContext context) {
-        Signal.handle(
-                new Signal("TERM"),
-                signal -> new Thread(() -> System.exit(SpringApplication.exit(context)), "termination").start());
+        Retirement retirement = context.getBean(Retirement.class);
+        Signal.handle(new Signal("TERM"), signal -> retirement.begin());
     }
 
     /** Completes what the settings leave open before the node starts. */

@@ -17,6 +17,7 @@ import io.carillon.node.presence.Presence;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.EndpointSettings;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.springframework.beans.factory.annotation.Value;
@@ -68,9 +69,16 @@ class NodeConfiguration {
 
     @Bean
     DrainListener drainListener(Dispatch dispatch, NodeState state) {
-        return window -> {
-            state.drain();
-            dispatch.announceDrain(window);
+        return new DrainListener() {
+            @Override
+            public void begun() {
+                state.drain();
+            }
+
+            @Override
+            public void announce(Duration window) {
+                dispatch.announceDrain(window);
+            }
         };
     }
 }

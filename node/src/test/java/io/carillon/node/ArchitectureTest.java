@@ -35,6 +35,7 @@ class ArchitectureTest {
             Map.entry("channel", Set.of("backplane")),
             Map.entry("presence", Set.of("backplane")),
             Map.entry("dispatch", Set.of("session", "identity", "dialect", "channel", "backplane", "presence")),
+            Map.entry("ingress", Set.of("dispatch", "backplane", "presence", "dialect", "session")),
             Map.entry("edge", Set.of("session", "identity")),
             Map.entry("api", Set.of("dispatch", "presence", "identity", "session", "backplane", "dialect")),
             Map.entry(
@@ -42,6 +43,7 @@ class ArchitectureTest {
                     Set.of(
                             "api",
                             "edge",
+                            "ingress",
                             "dispatch",
                             "channel",
                             "presence",
@@ -120,7 +122,20 @@ class ArchitectureTest {
                 .resideInAPackage(MODEL + "..")
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage(NODE + "..", "org.springframework..", "io.netty..")
+                .resideInAnyPackage(NODE + "..", "io.netty..")
+                .check(production);
+    }
+
+    @Test
+    void onlyThePublisherOfTheSharedModelSeesSpring() {
+        noClasses()
+                .that()
+                .resideInAPackage(MODEL + "..")
+                .and()
+                .resideOutsideOfPackage(MODEL + ".publish..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.springframework..", "io.lettuce..", MODEL + ".publish..")
                 .check(production);
     }
 

@@ -1,6 +1,7 @@
 package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
 import io.carillon.model.channel.Namespace;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.push.PushDialect;
@@ -87,7 +88,7 @@ public class LaneBenchmark {
             session.open();
             session.outbox().release();
             lane.enter(session);
-            lane.add(CHANNEL, dialect, session);
+            lane.add(CHANNEL, dialect, session, new Position("e", 0));
         }
     }
 
@@ -137,11 +138,6 @@ public class LaneBenchmark {
         @Override
         public void close(CloseCode code) {
             throw new IllegalStateException("closed with " + code);
-        }
-
-        @Override
-        public void reading(boolean on) {
-            // Nothing is read.
         }
     }
 }

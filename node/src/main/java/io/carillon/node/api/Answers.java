@@ -7,6 +7,7 @@ import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.presence.NodeDescription;
 import io.carillon.node.presence.PresenceQueries.UserSession;
 import io.swagger.v3.oas.annotations.media.Schema;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -91,6 +92,48 @@ final class Answers {
         }
     }
 
+    @Schema(name = "DeadLetters")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record DeadLetters(
+            @JsonProperty("dead_letters") List<DeadLetter> deadLetters,
+            @JsonProperty("next_cursor") @Nullable String nextCursor) {}
+
+    @Schema(name = "DeadLetter")
+    record DeadLetter(
+            String id,
+
+            @Schema(description = "where it came in: a channel, or a service's stream and the entry in it")
+            String source,
+
+            @Schema(description = "what it was for, as its publisher wrote it")
+            String channel,
+
+            @Schema(description = "what is wrong with it") String reason,
+
+            @Schema(description = "when it was set aside, milliseconds since the epoch")
+            long time,
+
+            @Schema(description = "bytes of the message as it came")
+            int size,
+
+            @Schema(description = "whether only the first of them are kept")
+            boolean cut,
+
+            @Schema(description = "the message, or its first 8 KB")
+            String message) {
+        static DeadLetter of(io.carillon.node.backplane.DeadLetters.Letter letter) {
+            return new DeadLetter(
+                    letter.id(),
+                    letter.source(),
+                    letter.channel(),
+                    letter.reason(),
+                    letter.time(),
+                    letter.size(),
+                    letter.cut(),
+                    new String(letter.message(), StandardCharsets.UTF_8));
+        }
+    }
+
     @Schema(name = "Ticket")
     record Ticket(
             @Schema(description = "goes into a WebSocket address as `?ticket=`, once")
@@ -101,6 +144,10 @@ final class Answers {
 
     @Schema(name = "Nodes")
     record Nodes(List<Node> nodes) {}
+
+    @Schema(name = "Draining")
+    record Draining(
+            String id, @Schema(description = "`draining`") String state) {}
 
     @Schema(name = "Node")
     record Node(

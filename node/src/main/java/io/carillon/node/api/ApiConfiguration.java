@@ -22,7 +22,7 @@ import org.springframework.web.reactive.config.WebFluxConfigurer;
 class ApiConfiguration {
     @Bean
     Namespaces apiNamespaces(EndpointSettings endpoints) {
-        return new Namespaces(endpoints.list());
+        return new Namespaces(endpoints);
     }
 
     @Bean

@@ -3,14 +3,21 @@ package io.carillon.node.api;
 import io.carillon.node.identity.ApiKeys;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.atomic.AtomicLong;
 import org.springframework.core.annotation.Order;
+import org.springframework.core.io.buffer.DataBuffer;
+import org.springframework.core.io.buffer.DataBufferLimitException;
+import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.server.PathContainer;
+import org.springframework.http.server.reactive.ServerHttpRequest;
+import org.springframework.http.server.reactive.ServerHttpRequestDecorator;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
 import org.springframework.web.util.pattern.PathPattern;
 import org.springframework.web.util.pattern.PathPatternParser;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
@@ -25,6 +32,9 @@ final class Gate implements WebFilter {
 
     /** The largest body that is read, in bytes. */
     static final int MAX_BODY = 1024 * 1024;
+
+    /** A refused body is read and thrown away up to here, in bytes; beyond it the connection is closed. */
+    private static final int READ_OUT = 16 * 1024 * 1024;
 
     private static final PathPattern GUARDED = PathPatternParser.defaultInstance.parse("/api/ws/**");
     private static final List<PathPattern> OWN_IDENTITY = List.of(
@@ -54,11 +64,42 @@ final class Gate implements WebFilter {
             }
             exchange.getAttributes().put(CALLER, caller);
         }
-        if (exchange.getRequest().getHeaders().getContentLength() > MAX_BODY) {
+        if (exchange.getRequest().getHeaders().getContentLength() > READ_OUT) {
             exchange.getResponse().getHeaders().set(HttpHeaders.CONNECTION, "close");
             return refuse(exchange, 413, "the body is larger than 1 MiB");
         }
-        return chain.filter(exchange);
+        return chain.filter(
+                exchange.mutate().request(new Bounded(exchange.getRequest())).build());
+    }
+
+    /**
+     * Reads a body that is somewhat too large to its end before it is refused: a connection closed on a client that is
+     * still sending is reset, and the client never sees the answer.
+     */
+    private static final class Bounded extends ServerHttpRequestDecorator {
+        Bounded(ServerHttpRequest request) {
+            super(request);
+        }
+
+        @Override
+        public Flux<DataBuffer> getBody() {
+            return Flux.defer(() -> {
+                var read = new AtomicLong();
+                return super.getBody()
+                        .<DataBuffer>handle((buffer, sink) -> {
+                            long total = read.addAndGet(buffer.readableByteCount());
+                            if (total <= MAX_BODY) {
+                                sink.next(buffer);
+                                return;
+                            }
+                            DataBufferUtils.release(buffer);
+                            if (total > READ_OUT) sink.error(new DataBufferLimitException("the body does not end"));
+                        })
+                        .concatWith(Mono.defer(() -> read.get() > MAX_BODY
+                                ? Mono.error(new DataBufferLimitException("the body is larger than 1 MiB"))
+                                : Mono.empty()));
+            });
+        }
     }
 
     /** Whether proxies and servers may read the path in different ways: path parameters, hidden slashes and dots. */

@@ -2,24 +2,15 @@ package io.carillon.node.api;
 
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.event.Event;
-import io.carillon.node.session.Endpoint;
-import java.util.Collection;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.Map;
-import java.util.Set;
+import io.carillon.node.session.EndpointSettings;
 import org.jspecify.annotations.Nullable;
 
 /** The namespaces calls may name: those that have an endpoint. */
 final class Namespaces {
-    private final Map<String, Set<String>> ephemeralTypes = new HashMap<>();
+    private final EndpointSettings endpoints;
 
-    Namespaces(Collection<Endpoint> endpoints) {
-        for (Endpoint endpoint : endpoints) {
-            ephemeralTypes
-                    .computeIfAbsent(endpoint.namespace().name(), name -> new HashSet<>())
-                    .addAll(endpoint.ephemeralTypes());
-        }
+    Namespaces(EndpointSettings endpoints) {
+        this.endpoints = endpoints;
     }
 
     /**
@@ -28,14 +19,17 @@ final class Namespaces {
      */
     Namespace named(@Nullable String name) {
         String wanted = name == null ? Namespace.PUSH.name() : name;
-        if (!ephemeralTypes.containsKey(wanted)) throw new ApiException(404, "there is no such namespace");
+        if (!endpoints.serves(wanted)) throw new ApiException(404, "there is no such namespace");
         return new Namespace(wanted);
+    }
+
+    /** Whether there is a namespace of this name. */
+    boolean serves(String name) {
+        return endpoints.serves(name);
     }
 
     /** Whether the event is kept, as its publisher said, or else by its type. */
     boolean durable(Namespace namespace, Event event) {
-        Boolean said = event.durable();
-        if (said != null) return said;
-        return !ephemeralTypes.getOrDefault(namespace.name(), Set.of()).contains(event.type());
+        return endpoints.durable(namespace, event);
     }
 }

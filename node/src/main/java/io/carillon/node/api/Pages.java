@@ -12,19 +12,27 @@ final class Pages {
     private Pages() {}
 
     /**
+     * Most entries of a page.
+     *
+     * @param limit as the caller wrote it; null for the default
+     * @throws ApiException when it is no number from 1 to 1000
+     */
+    static int limit(@Nullable String limit) {
+        if (limit == null) return DEFAULT;
+        if (!limit.matches("[1-9][0-9]{0,3}") || Integer.parseInt(limit) > PresenceQueries.LARGEST_PAGE) {
+            throw ApiException.badRequest("limit must be a number from 1 to " + PresenceQueries.LARGEST_PAGE);
+        }
+        return Integer.parseInt(limit);
+    }
+
+    /**
      * Reads a page.
      *
      * @param limit as the caller wrote it; null for the default
      * @throws ApiException when the limit is no number from 1 to 1000, or the cursor none that a page gave
      */
     static Page read(@Nullable String limit, IntFunction<Page> query) {
-        int most = DEFAULT;
-        if (limit != null) {
-            if (!limit.matches("[1-9][0-9]{0,3}") || Integer.parseInt(limit) > PresenceQueries.LARGEST_PAGE) {
-                throw ApiException.badRequest("limit must be a number from 1 to " + PresenceQueries.LARGEST_PAGE);
-            }
-            most = Integer.parseInt(limit);
-        }
+        int most = limit(limit);
         try {
             return query.apply(most);
         } catch (IllegalArgumentException e) {

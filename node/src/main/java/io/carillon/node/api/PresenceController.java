@@ -17,6 +17,7 @@ import org.springframework.http.MediaType;
 import org.springframework.web.bind.annotation.DeleteMapping;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PathVariable;
+import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.PutMapping;
 import org.springframework.web.bind.annotation.RequestAttribute;
 import org.springframework.web.bind.annotation.RequestMapping;
@@ -166,5 +167,19 @@ class PresenceController {
             @RequestParam(name = "namespace", required = false) @Nullable String namespace) {
         namespaces.named(namespace);
         return new Answers.Nodes(presence.nodes().stream().map(Answers.Node::of).toList());
+    }
+
+    @Operation(
+            summary = "Drain a node: it takes no new sessions, hands its own over and ends",
+            description = "Any node may be asked. Asked again it is 202 again, until the node is gone.")
+    @PostMapping(path = "/nodes/{id}/drain", produces = MediaType.APPLICATION_JSON_VALUE)
+    @ResponseStatus(HttpStatus.ACCEPTED)
+    Answers.Draining drain(@RequestAttribute(Gate.CALLER) String caller, @PathVariable("id") String id) {
+        boolean known = presence.nodes().stream().anyMatch(node -> node.boot().equals(id));
+        if (!known) throw new ApiException(404, "there is no node of this id: see GET /api/ws/nodes");
+        if (!Waits.answer(control.drain(id))) {
+            throw new ApiException(503, "the node cannot be reached at the moment: try again");
+        }
+        return new Answers.Draining(id, "draining");
     }
 }

@@ -36,7 +36,9 @@ import org.springframework.web.bind.annotation.RestController;
 @RequestMapping(path = "/api/ws", produces = MediaType.APPLICATION_JSON_VALUE)
 @Tag(name = "Publish")
 class PublishController {
-    private static final String RETRY = "Idempotency-Key";
+    /** The header that makes a retry harmless. */
+    static final String RETRY = "Idempotency-Key";
+
     private static final Duration LONGEST_TO_MANY = Duration.ofSeconds(5);
 
     private final Publisher publisher;

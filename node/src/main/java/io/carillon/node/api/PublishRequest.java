@@ -46,15 +46,20 @@ record PublishRequest(
     static PublishRequest read(byte[] body) throws InvalidEventException {
         Receivers receivers = Receivers.find(body);
         Event event = EventCodec.read(receivers == null ? body : receivers.without(body));
-        if (PushDialect.RESERVED.contains(event.type())) {
-            throw ApiException.badRequest("the type is reserved for the cluster itself: use another one");
-        }
+        checkType(event);
         List<String> to = event.to() == null ? null : List.of(event.to());
         if (receivers != null) to = receivers.checked();
         String namespace = namespace(event.extra().get("namespace"));
         Map<String, Payload> extra = new LinkedHashMap<>(event.extra());
         extra.remove("namespace");
         return new PublishRequest(event.with().to(null).extra(extra).build(), namespace, to, receivers != null);
+    }
+
+    /** @throws ApiException when the type is not one a service may use */
+    static void checkType(Event event) {
+        if (PushDialect.RESERVED.contains(event.type())) {
+            throw ApiException.badRequest("the type is reserved for the cluster itself: use another one");
+        }
     }
 
     private static @Nullable String namespace(@Nullable Payload value) {

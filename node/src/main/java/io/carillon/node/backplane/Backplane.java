@@ -41,6 +41,16 @@ public interface Backplane {
     CompletionStage<Appended> append(ChannelName channel, byte[] event, String id, Retention retention);
 
     /**
+     * As {@link #append}, for an event that a worker took from a stream. An entry that is not behind the last one this
+     * channel took from the stream is a duplicate, however long ago that was. One whose predecessor was not taken is
+     * refused ({@code CARILLONORDER}), so that no entry overtakes one that failed.
+     */
+    default CompletionStage<Appended> append(
+            ChannelName channel, byte[] event, String id, Retention retention, Source source) {
+        throw new UnsupportedOperationException("this backplane takes nothing from streams");
+    }
+
+    /**
      * Publishes without history.
      *
      * @return how many nodes received it
@@ -88,6 +98,15 @@ public interface Backplane {
      * @param receivers nodes that received it now
      */
     record Appended(Position position, boolean duplicate, long receivers) {}
+
+    /**
+     * Where an event was taken from.
+     *
+     * @param stream name of the stream, the same for every worker that ever drains it
+     * @param entry its id there
+     * @param after id of the entry before it in the same batch and for the same channel; null for the first
+     */
+    record Source(String stream, String entry, @Nullable String after) {}
 
     /**
      * How much of a channel is kept.

@@ -34,6 +34,16 @@ class BackplaneConfiguration {
         return new RedisBackplane(connections, clock);
     }
 
+    @Bean
+    Streams streams(RedisConnections connections) {
+        return new RedisStreams(connections);
+    }
+
+    @Bean
+    DeadLetters deadLetters(ScriptRunner scripts, Keys keys, Clock clock) {
+        return new DeadLetters(scripts, keys, clock);
+    }
+
     private static RedisURI uri(DataRedisConnectionDetails details) {
         DataRedisConnectionDetails.@Nullable Standalone standalone = details.getStandalone();
         if (standalone == null) {

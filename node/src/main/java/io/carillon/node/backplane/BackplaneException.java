@@ -11,4 +11,9 @@ public final class BackplaneException extends RuntimeException {
     public BackplaneException(String sentence) {
         super(sentence);
     }
+
+    /** Whether Redis answered with an error that starts with this word: {@code CARILLONMETA}, {@code WRONGTYPE}. */
+    public boolean refusedWith(String word) {
+        return getCause() != null && BackplaneExceptions.refusedWith(getCause(), word);
+    }
 }

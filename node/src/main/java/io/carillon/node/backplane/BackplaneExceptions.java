@@ -4,9 +4,15 @@ import io.lettuce.core.RedisCommandExecutionException;
 import io.lettuce.core.RedisCommandTimeoutException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Makes one exception out of everything Lettuce throws. */
 final class BackplaneExceptions {
+    /** How Redis 6.2 tells that a command of a script failed; 7.0 gives the command's own error. */
+    private static final Pattern IN_SCRIPT =
+            Pattern.compile("^ERR Error running script .*@user_script: ?\\d+: -?([A-Z].*)$");
+
     private BackplaneExceptions() {}
 
     static BackplaneException down() {
@@ -33,9 +39,11 @@ final class BackplaneExceptions {
     /** Whether Redis answered with an error that starts with this word. */
     static boolean refusedWith(Throwable failure, String word) {
         Throwable cause = unwrap(failure);
-        return cause instanceof RedisCommandExecutionException
-                && cause.getMessage() != null
-                && cause.getMessage().startsWith(word);
+        if (!(cause instanceof RedisCommandExecutionException) || cause.getMessage() == null) return false;
+        String message = cause.getMessage();
+        if (message.startsWith(word)) return true;
+        Matcher inScript = IN_SCRIPT.matcher(message);
+        return inScript.find() && inScript.group(1).startsWith(word);
     }
 
     private static Throwable unwrap(Throwable failure) {

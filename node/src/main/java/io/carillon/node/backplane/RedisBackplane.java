@@ -6,7 +6,6 @@ import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
-import io.lettuce.core.XAddArgs;
 import io.lettuce.core.pubsub.RedisPubSubAdapter;
 import io.lettuce.core.pubsub.StatefulRedisPubSubConnection;
 import java.nio.charset.StandardCharsets;
@@ -14,9 +13,7 @@ import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -42,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * publish        PUBLISH carillon:&lt;ns&gt;:user:{id} &lt;event&gt;
  * read           EVALSHA read.lua
  * publishToNode  PUBLISH carillon:node:{boot} &lt;message&gt;
- * deadLetter     XADD carillon:dead-letters MAXLEN ~ 10000 * source reason time message
+ * deadLetter     see {@link DeadLetters}
  * </pre>
  *
  * <p>The link is up once a probe, published on the node's own topic each second through a command connection, has come
@@ -70,12 +67,14 @@ public final class RedisBackplane implements Backplane {
     private static final byte[] TRUSTED = bytes("trusted");
     private static final byte[] ONE = bytes("1");
     private static final byte[] ZERO = bytes("0");
+    private static final byte[] SOURCE = bytes("source");
+    private static final byte[] ENTRY = bytes("entry");
+    private static final byte[] AFTER = bytes("after");
     private static final int MAX_DEAD_LETTERS_UNDER_WAY = 64;
-    private static final int DEAD_LETTER_BYTES = 8 * 1024;
 
     private final RedisConnections connections;
     private final Keys keys;
-    private final InstantSource clock;
+    private final DeadLetters letters;
     private final ScheduledThreadPoolExecutor control;
     private final byte[] ownTopic;
     private final SubscriberLink link;
@@ -96,8 +95,8 @@ public final class RedisBackplane implements Backplane {
     /** @param clock tells when a dead letter was set aside */
     public RedisBackplane(RedisConnections connections, InstantSource clock) {
         this.connections = connections;
-        this.clock = clock;
         this.keys = connections.settings().keys();
+        this.letters = new DeadLetters(connections, keys, clock);
         this.control = connections.control();
         this.ownTopic = bytes(keys.node(connections.settings().boot()));
         this.link = new SubscriberLink();
@@ -179,6 +178,33 @@ public final class RedisBackplane implements Backplane {
                         ONE);
     }
 
+    @Override
+    public CompletionStage<Appended> append(
+            ChannelName channel, byte[] event, String id, Retention retention, Source source) {
+        String key = keys.channel(channel);
+        String after = source.after();
+        return connections
+                .events(key.hashCode())
+                .script(
+                        Script.PUBLISH,
+                        RedisBackplane::appended,
+                        bytes(key),
+                        event,
+                        bytes(id),
+                        MAX,
+                        bytes(Integer.toString(retention.events())),
+                        TTL,
+                        bytes(Integer.toString(retention.seconds())),
+                        TRUSTED,
+                        ONE,
+                        SOURCE,
+                        bytes(source.stream()),
+                        ENTRY,
+                        bytes(source.entry()),
+                        AFTER,
+                        bytes(after == null ? "" : after));
+    }
+
     private static Appended appended(List<Object> reply) {
         return new Appended(
                 new Position(text(reply.get(1)), number(reply.get(0))),
@@ -252,21 +278,12 @@ public final class RedisBackplane implements Backplane {
             deadLetters.decrementAndGet();
             return;
         }
-        Map<byte[], byte[]> fields = new LinkedHashMap<>();
-        fields.put(bytes("source"), bytes(source));
-        fields.put(bytes("reason"), bytes(reason));
-        fields.put(bytes("time"), bytes(Long.toString(clock.millis())));
-        fields.put(bytes("message"), Arrays.copyOf(message, Math.min(message.length, DEAD_LETTER_BYTES)));
-        var capped = XAddArgs.Builder.maxlen(10_000).approximateTrimming();
-        var unused = connections
-                .general()
-                .command(redis -> redis.xadd(bytes(keys.deadLetters()), capped, fields))
-                .whenComplete((id, failure) -> {
-                    deadLetters.decrementAndGet();
-                    if (failure != null) {
-                        log.warn("A dead letter could not be kept. source={} reason={}", source, failure.getMessage());
-                    }
-                });
+        var unused = letters.put(source, source, reason, message).whenComplete((id, failure) -> {
+            deadLetters.decrementAndGet();
+            if (failure != null) {
+                log.warn("A dead letter could not be kept. source={} reason={}", source, failure.getMessage());
+            }
+        });
     }
 
     @Override

@@ -88,6 +88,11 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
         return general.script(script, reply -> reply, bytes(key), values);
     }
 
+    @Override
+    public CompletionStage<List<Object>> runBytes(Script script, String key, List<byte[]> arguments) {
+        return general.script(script, reply -> reply, bytes(key), arguments.toArray(byte[][]::new));
+    }
+
     /** Stops and closes everything. */
     @Override
     public void close() {
@@ -123,6 +128,11 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
 
     CommandLink history() {
         return history;
+    }
+
+    /** One more connection, for somebody who waits on it; to be started, and stopped, by whoever asked for it. */
+    CommandLink own(String name) {
+        return link(name, false);
     }
 
     CommandLink general() {

@@ -10,4 +10,9 @@ import java.util.concurrent.CompletionStage;
  */
 public interface ScriptRunner {
     CompletionStage<List<Object>> run(Script script, String key, List<String> arguments);
+
+    /** The same for arguments that are not all text. */
+    default CompletionStage<List<Object>> runBytes(Script script, String key, List<byte[]> arguments) {
+        throw new UnsupportedOperationException("this runner takes text only");
+    }
 }

@@ -380,7 +380,8 @@ public final class Channels implements BackplaneListener {
 
         private void putAside(Channel channel, byte[] message, InvalidEventException reason) {
             metrics.invalid(reason.code());
-            backplane.deadLetter(channel.name().toString(), reason.sentence(), message);
+            String source = channel.name().namespace() + ":" + channel.name().label();
+            backplane.deadLetter(source, reason.sentence(), message);
         }
 
         /** What cannot be read is put aside; its place in the history, if it has one, is passed all the same. */

@@ -16,4 +16,12 @@ public interface Dialect {
 
     /** Writes a notice, JSON in UTF-8; null when this dialect has no such notice. */
     byte @Nullable [] encode(Notice notice);
+
+    /**
+     * Whether it is spoken on event streams: what it writes are the lines of a block of server-sent events, without the
+     * empty line that ends it.
+     */
+    default boolean stream() {
+        return false;
+    }
 }

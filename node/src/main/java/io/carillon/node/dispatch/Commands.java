@@ -11,17 +11,21 @@ import io.carillon.node.dialect.Command;
 import io.carillon.node.dialect.Notice;
 import io.carillon.node.dialect.Notice.Resumed.Outcome;
 import io.carillon.node.dispatch.Publisher.Published;
+import io.carillon.node.dispatch.Resume.Verdict;
 import io.carillon.node.identity.Principal;
 import io.carillon.node.presence.Presence;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
 import java.time.InstantSource;
+import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,6 +46,7 @@ final class Commands {
     private final Dispatch.Members members;
     private final Dispatch.Renewal renewal;
     private final DispatchSettings settings;
+    private final RecoverySettings recoverySettings;
     private final DispatchMetrics metrics;
     private final InstantSource clock;
 
@@ -53,7 +58,9 @@ final class Commands {
             Backplane backplane,
             Dispatch.Members members,
             Dispatch.Renewal renewal,
+            Recovery recovery,
             DispatchSettings settings,
+            RecoverySettings recoverySettings,
             DispatchMetrics metrics,
             InstantSource clock) {
         this.dispatch = dispatch;
@@ -61,7 +68,8 @@ final class Commands {
         this.presence = presence;
         this.publisher = publisher;
         this.backplane = backplane;
-        this.recovery = new Recovery(backplane);
+        this.recovery = recovery;
+        this.recoverySettings = recoverySettings;
         this.members = members;
         this.renewal = renewal;
         this.settings = settings;
@@ -184,6 +192,7 @@ final class Commands {
                                     session.id(),
                                     session.user(),
                                     endpoint.presenceEvents());
+                            session.settled(name);
                         }
                         unavailable(lane, session, ref, failure);
                         return;
@@ -210,7 +219,9 @@ final class Commands {
     void leave(Lane lane, Session session, String room) {
         if (!session.leave(room)) return;
         Endpoint endpoint = session.endpoint();
-        dispatch.detach(lane, session, ChannelName.room(endpoint.namespace(), room));
+        ChannelName name = ChannelName.room(endpoint.namespace(), room);
+        dispatch.detach(lane, session, name);
+        session.settled(name);
         presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
     }
 
@@ -228,51 +239,80 @@ final class Commands {
             session.whenOpen(() -> resume(lane, session, command));
             return;
         }
-        Map<String, Outcome> outcomes = new LinkedHashMap<>();
-        command.channels().keySet().forEach(label -> outcomes.put(label, new Outcome(false, null, "bad_id")));
-        var left = new int[] {outcomes.size()};
+        Map<String, Verdict> verdicts = new LinkedHashMap<>();
+        command.channels().keySet().forEach(label -> verdicts.put(label, Resume.UNAVAILABLE));
+        var left = new int[] {verdicts.size()};
+        var turns = new Turns();
         command.channels()
-                .forEach((label, after) -> resumed(lane, session, label, after)
-                        .whenComplete((outcome, failure) -> lane.run(() -> {
-                            outcomes.put(label, outcome != null ? outcome : new Outcome(false, null, "unavailable"));
-                            if (--left[0] == 0)
-                                dispatch.send(lane, session, new Notice.Resumed(command.ref(), outcomes));
-                        })));
+                .forEach((label, after) -> bring(lane, session, label, after, turns, verdict -> {
+                    verdicts.put(label, verdict);
+                    if (--left[0] == 0) resumed(lane, session, command.ref(), verdicts);
+                }));
     }
 
-    private CompletionStage<Outcome> resumed(Lane lane, Session session, String label, Position after) {
+    /** The reads of one command: a client that names two hundred channels gets them a few at a time. */
+    private static final class Turns {
+        private static final int AT_ONCE = 4;
+
+        private final Queue<Resume> waiting = new ArrayDeque<>();
+        private int running;
+
+        void take(Resume resume) {
+            waiting.add(resume);
+            next();
+        }
+
+        void ended(Resume resume) {
+            if (!waiting.remove(resume)) running--;
+            next();
+        }
+
+        private void next() {
+            while (running < AT_ONCE) {
+                Resume resume = waiting.poll();
+                if (resume == null) return;
+                running++;
+                resume.run();
+            }
+        }
+    }
+
+    private void bring(Lane lane, Session session, String label, Position after, Turns turns, Consumer<Verdict> done) {
         ChannelName name = ChannelName.parse(session.endpoint().namespace(), label);
-        if (name == null) return CompletableFuture.completedFuture(new Outcome(false, null, "bad_id"));
+        if (name == null) {
+            done.accept(Resume.BAD_ID);
+            return;
+        }
         boolean mine = switch (name.kind()) {
             case USER -> name.equals(session.userChannel());
             case BROADCAST -> true;
             case ROOM -> session.rooms().contains(name.id()) || mayEnter(session, name.id());
         };
-        if (!mine) return CompletableFuture.completedFuture(new Outcome(false, null, "not_allowed"));
-        if (name.kind() != ChannelName.Kind.ROOM || !session.join(name.id())) {
-            return recover(lane, session, name, after, session.start(name));
+        if (!mine) {
+            done.accept(Resume.NOT_ALLOWED);
+            return;
         }
+        if (session.start(name) != null) {
+            begin(lane, session, name, after, turns, done);
+            return;
+        }
+        var failed = new boolean[1];
+        session.whenSettled(name, () -> {
+            if (failed[0]) done.accept(Resume.UNAVAILABLE);
+            else begin(lane, session, name, after, turns, done);
+        });
+        if (!session.join(name.id())) return;
         Endpoint endpoint = session.endpoint();
-        var done = new CompletableFuture<Outcome>();
         presence.joined(endpoint.namespace(), name.id(), session.id(), session.user(), endpoint.presenceEvents())
                 .whenComplete((count, failure) -> lane.run(() -> {
-                    if (failure != null) {
+                    if (session.state() == Session.State.CLOSED) return;
+                    if (failure == null) {
+                        dispatch.attach(lane, session, name, at -> {});
+                    } else {
+                        failed[0] = true;
                         leave(lane, session, name.id());
-                        done.completeExceptionally(failure);
-                        return;
                     }
-                    dispatch.attach(
-                            lane,
-                            session,
-                            name,
-                            at -> recover(lane, session, name, after, at).whenComplete((outcome, late) -> {
-                                if (outcome != null) done.complete(outcome);
-                                else
-                                    done.completeExceptionally(
-                                            late == null ? new BackplaneException("no answer") : late);
-                            }));
                 }));
-        return done;
     }
 
     private boolean mayEnter(Session session, String room) {
@@ -280,57 +320,44 @@ final class Commands {
         return space && session.principal().mayJoin(room);
     }
 
-    /**
-     * Sends what lies between the client's position and the start of what reaches it by itself; what comes meanwhile
-     * waits behind it.
-     */
-    private CompletionStage<Outcome> recover(
-            Lane lane, Session session, ChannelName name, Position after, @Nullable Position start) {
+    private void begin(
+            Lane lane, Session session, ChannelName name, Position after, Turns turns, Consumer<Verdict> done) {
         LaneChannel place = dispatch.place(lane, session, name);
-        if (start == null || place == null || !lane.hold(place, session)) {
-            // It has been receiving for long, or resumes twice at once: nothing can be put before what it has.
-            return backplane.read(name, null, 1).thenApply(answer -> new Outcome(false, answer.top(), null));
+        if (place == null || session.start(name) == null) {
+            done.accept(Resume.NOT_IN_ROOM);
+            return;
         }
-        if (after.equals(start)) {
-            place.release(session, start, frame -> lane.send(session, frame, 1));
-            lane.flushSoon(session);
-            return CompletableFuture.completedFuture(new Outcome(true, start, null));
+        if (place.holdOf(session) instanceof Resume other) {
+            if (!other.then(() -> begin(lane, session, name, after, turns, done))) done.accept(Resume.BUSY);
+            return;
         }
-        var done = new CompletableFuture<Outcome>();
-        recovery.since(name, after, start)
-                .whenComplete((missed, failure) -> lane.run(() -> {
-                    if (session.state() == Session.State.CLOSED) return;
-                    boolean proven = missed != null && missed.proven() && placed(missed, start);
-                    if (proven) {
-                        for (Event event : missed.events()) {
-                            if (!isFor(session, event) || !before(event, start)) continue;
-                            dispatch.send(lane, session, event);
-                            // What the kernel takes now need not wait in the outbox, which is bounded.
-                            if (!session.socket().writable()) session.socket().flush();
-                        }
-                    }
-                    place.release(session, start, frame -> lane.send(session, frame, 1));
-                    lane.flushSoon(session);
-                    if (missed == null)
-                        done.completeExceptionally(failure == null ? new BackplaneException("no answer") : failure);
-                    else done.complete(new Outcome(proven, start, null));
-                }));
-        return done;
+        var running = new @Nullable Resume[1];
+        Resume resume = Resume.begin(
+                lane, session, place, after, recovery, recoverySettings, metrics, missed -> {}, verdict -> {
+                    Resume ended = running[0];
+                    if (ended != null) turns.ended(ended);
+                    done.accept(verdict);
+                });
+        if (resume == null) return;
+        running[0] = resume;
+        turns.take(resume);
     }
 
-    /** Whether the events lead up to the start, so that nothing is missing between them and what follows it. */
-    private static boolean placed(Recovery.Missed missed, Position start) {
-        return start.offset() == 0
-                || missed.reached().epoch().equals(start.epoch())
-                        && missed.reached().offset() >= start.offset();
+    /** Answers with where each channel stands now: the client has everything up to there, or is told that it has not. */
+    private void resumed(Lane lane, Session session, @Nullable String ref, Map<String, Verdict> verdicts) {
+        var outcomes = new LinkedHashMap<String, Outcome>();
+        verdicts.forEach((label, verdict) -> {
+            ChannelName name = ChannelName.parse(session.endpoint().namespace(), label);
+            LaneChannel place =
+                    name == null || session.start(name) == null ? null : dispatch.place(lane, session, name);
+            outcomes.put(
+                    label,
+                    new Outcome(verdict.recovered(), place == null ? null : lane.position(place), verdict.code()));
+        });
+        dispatch.send(lane, session, new Notice.Resumed(ref, outcomes));
     }
 
-    private static boolean before(Event event, Position start) {
-        Position at = event.position();
-        return at != null && at.offset() <= start.offset();
-    }
-
-    private static boolean isFor(Session session, Event event) {
+    static boolean isFor(Session session, Event event) {
         if (event.session() != null && !event.session().equals(session.id())) return false;
         return event.exclude() == null || !event.exclude().equals(session.id());
     }
@@ -360,7 +387,7 @@ final class Commands {
                         unavailable(lane, session, command.ref(), failure);
                         return;
                     }
-                    List<Event> events = Recovery.read(answer).stream()
+                    List<Event> events = Recovery.events(answer).stream()
                             .filter(event -> isFor(session, event))
                             .toList();
                     dispatch.send(

@@ -11,13 +11,17 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Carries out what other nodes ask of this one: {@code {"op":"kick"|"join"|"leave","namespace":…,"user":…,"room":…}}. */
+/**
+ * Carries out what other nodes ask of this one: {@code {"op":"kick"|"join"|"leave","namespace":…,"user":…,"room":…}}, or
+ * {@code {"op":"drain"}}.
+ */
 final class Control {
     private static final Logger log = LoggerFactory.getLogger(Control.class);
     private static final JsonMapper JSON = JsonMapper.shared();
 
     private final Commands commands;
     private final Lane[] lanes;
+    private volatile Runnable drain = () -> {};
 
     Control(Commands commands, Lane[] lanes) {
         this.commands = commands;
@@ -39,6 +43,15 @@ final class Control {
                 .put("room", room));
     }
 
+    static byte[] drain() {
+        return JSON.writeValueAsBytes(JSON.createObjectNode().put("op", "drain"));
+    }
+
+    /** What to do when the node is to empty itself and end; must not wait. */
+    void onDrain(Runnable task) {
+        drain = task;
+    }
+
     /** On the backplane's reader thread: only hands on. An unknown operation is of a newer node and passed over. */
     void received(byte[] message) {
         String op;
@@ -48,6 +61,10 @@ final class Control {
         try {
             JsonNode node = JSON.readTree(message);
             op = node.path("op").asString("");
+            if (op.equals("drain")) {
+                drain.run();
+                return;
+            }
             namespace = new Namespace(node.path("namespace").asString(""));
             user = Ids.check(node.path("user").asString(""), "user");
             room = node.path("room").asString("");
@@ -64,7 +81,10 @@ final class Control {
                             || !session.endpoint().namespace().equals(namespace)) continue;
                     switch (op) {
                         case "kick" -> session.socket().close(CloseCode.KICKED);
-                        case "join" -> commands.join(lane, session, room, null);
+                        // An event stream has the rooms it asked for.
+                        case "join" -> {
+                            if (session.trail() == null) commands.join(lane, session, room, null);
+                        }
                         case "leave" -> commands.moveOut(lane, session, room);
                         default -> {}
                     }

@@ -15,6 +15,7 @@ import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
+import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
@@ -50,9 +51,6 @@ import org.slf4j.LoggerFactory;
 public final class Dispatch implements SessionListener, ChannelListener {
     private static final Logger log = LoggerFactory.getLogger(Dispatch.class);
 
-    /** How long a session may take to resume after it connected. */
-    private static final Duration STARTS_KEPT = Duration.ofSeconds(60);
-
     private final String node;
     private final Channels channels;
     private final Presence presence;
@@ -63,8 +61,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final InstantSource clock;
     private final Lane[] lanes;
     private final Map<EventExecutor, Lane> laneByLoop = new IdentityHashMap<>();
+    private final Recovery recovery;
     private final Commands commands;
     private final Control control;
+    private final Streams streams;
     private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
 
     /** Who is in a room: asked for by clients, answered from Redis. */
@@ -97,6 +97,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             List<Dialect> dialects,
             List<Endpoint> endpoints,
             DispatchSettings settings,
+            RecoverySettings recoverySettings,
             DispatchMetrics metrics,
             InstantSource clock) {
         this.node = node;
@@ -121,9 +122,29 @@ public final class Dispatch implements SessionListener, ChannelListener {
         metrics.lanes(
                 () -> Arrays.stream(lanes).mapToLong(Lane::outboxBytes).sum(),
                 () -> Arrays.stream(lanes).mapToLong(Lane::framesOut).sum());
+        this.recovery = new Recovery(
+                backplane, recoverySettings.keptBytes(), recoverySettings.kept().toNanos(), System::nanoTime);
+        metrics.recovery(recovery::bytes);
         this.commands = new Commands(
-                this, channels, presence, publisher, backplane, members, renewal, settings, metrics, clock);
+                this,
+                channels,
+                presence,
+                publisher,
+                backplane,
+                members,
+                renewal,
+                recovery,
+                settings,
+                recoverySettings,
+                metrics,
+                clock);
         this.control = new Control(commands, lanes);
+        this.streams = new Streams(this, presence, recovery, recoverySettings, metrics, allocator);
+    }
+
+    /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
+    public void onDrain(Runnable task) {
+        control.onDrain(task);
     }
 
     /** Starts the lanes' clocks and lets events in. */
@@ -159,21 +180,15 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Lane lane = lane(session);
         lane.enter(session);
         Endpoint endpoint = session.endpoint();
-        Principal principal = session.principal();
-        String kind = principal.kind();
-        var online = new Presence.Online(
-                endpoint.namespace(),
-                session.id(),
-                principal.user(),
-                kind,
-                Set.of(),
-                session.socket().address(),
-                endpoint.name(),
-                session.since());
+        Trail trail = session.trail();
+        if (trail != null) {
+            streams.opened(lane, session, trail);
+            return;
+        }
         // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
         var left = new AtomicInteger(3);
         var granted = new CompletableFuture<Set<String>>();
-        presence.opened(online).whenComplete((rooms, failure) -> {
+        presence.opened(online(session)).whenComplete((rooms, failure) -> {
             granted.complete(rooms == null ? Set.of() : rooms);
             lane.run(() -> arrived(lane, session, left, granted));
         });
@@ -183,6 +198,21 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 session,
                 ChannelName.broadcast(endpoint.namespace()),
                 position -> arrived(lane, session, left, granted));
+    }
+
+    /** The session as presence is told of it. */
+    static Presence.Online online(Session session) {
+        Endpoint endpoint = session.endpoint();
+        Principal principal = session.principal();
+        return new Presence.Online(
+                endpoint.namespace(),
+                session.id(),
+                principal.user(),
+                principal.kind(),
+                Set.of(),
+                session.socket().address(),
+                endpoint.name(),
+                session.since());
     }
 
     /** The session wants the channel; {@code then} runs on its loop before the first event. */
@@ -199,8 +229,9 @@ public final class Dispatch implements SessionListener, ChannelListener {
                     }
                     session.attached(name, position);
                     // The answer first, then the events that follow it.
-                    lane.add(name, dialect(session.endpoint()), session);
+                    lane.add(name, dialect(session.endpoint()), session, position);
                     then.accept(position);
+                    session.settled(name);
                 }));
     }
 
@@ -224,6 +255,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         Endpoint endpoint = session.endpoint();
         session.closed();
         lane.exit(session);
+        if (session.trail() != null) streams.closed();
         detach(lane, session, session.userChannel());
         detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
@@ -241,6 +273,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     /** The session no longer wants the channel. */
     void detach(Lane lane, Session session, ChannelName channel) {
+        session.detached(channel);
         // An attachment still under way detaches itself when it finds the session closed.
         if (lane.remove(channel, dialect(session.endpoint()), session)) channels.detach(channel, lane.index());
     }
@@ -251,33 +284,36 @@ public final class Dispatch implements SessionListener, ChannelListener {
         commands.received(lane(session), session, dialect(session.endpoint()).decode(text));
     }
 
-    /** Sends the session an event by itself; on its loop. */
-    void send(Lane lane, Session session, Event event) {
-        byte[] text = dialect(session.endpoint()).encode(event);
-        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
-    }
-
     /** Tells the session something; on its loop. */
     void send(Lane lane, Session session, Notice notice) {
         if (session.state() == Session.State.CLOSED) return;
-        byte[] text = dialect(session.endpoint()).encode(notice);
-        if (text != null) lane.sendSoon(session, Frames.text(allocator, text));
+        Dialect dialect = dialect(session.endpoint());
+        byte[] text = dialect.encode(notice);
+        if (text == null) return;
+        ByteBuf frame = Frames.of(dialect, allocator, text);
+        Trail trail = session.trail();
+        lane.sendSoon(
+                session, trail == null ? frame : Frames.end(allocator, frame, Streams.moved(session, trail, notice)));
     }
 
     /** Once a second on each loop. */
     private void tick(Lane lane) {
         lane.checkOutboxes();
+        if (lane.index() == 0) recovery.expire();
         long now = clock.millis();
         List<Session> here = lane.sessions();
         for (int i = here.size() - 1; i >= 0; i--) {
             if (i >= here.size()) continue;
             Session session = here.get(i);
-            if (now - session.since() > STARTS_KEPT.toMillis()) session.forgetStarts();
             expire(lane, session, now);
         }
     }
 
     /** Closes a session whose credential has ended; announces an end that is near. */
+    void expire(Lane lane, Session session) {
+        expire(lane, session, clock.millis());
+    }
+
     private void expire(Lane lane, Session session, long now) {
         long left = session.principal().expiresAt() - now;
         if (left <= 0) {
@@ -334,9 +370,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
         String notUser = ephemeral ? event.from() : null;
         if (event.timestamp() > 0) metrics.dispatched(clock.millis() - event.timestamp());
         for (Dialect dialect : dialectsByNamespace.getOrDefault(namespace, Set.of())) {
+            if (dialect.stream() && !streams.any()) continue;
             byte[] text = dialect.encode(event);
             if (text == null) continue;
-            ByteBuf frame = Frames.text(allocator, text);
+            ByteBuf frame = Frames.of(dialect, allocator, text);
             for (Lane lane : lanes) {
                 if (channel.wantedBy(lane.index())) {
                     lane.deliver(new Delivery(
@@ -361,6 +398,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             if (!channel.wantedBy(lane.index())) continue;
             lane.run(() -> {
                 for (Session session : lane.members(channel.name())) send(lane, session, notice);
+                lane.resynced(channel.name(), position);
             });
         }
     }

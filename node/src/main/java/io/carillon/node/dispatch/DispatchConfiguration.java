@@ -8,6 +8,7 @@ import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.push.PushDialect;
+import io.carillon.node.dialect.push.PushEvents;
 import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Verdict;
 import io.carillon.node.presence.NodeDescription;
@@ -32,11 +33,21 @@ import org.springframework.context.annotation.Configuration;
 
 /** Wires this room, and starts and stops the flow of events. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties({DispatchSettings.class, EndpointSettings.class, OutboxSettings.class})
+@EnableConfigurationProperties({
+    DispatchSettings.class,
+    RecoverySettings.class,
+    EndpointSettings.class,
+    OutboxSettings.class
+})
 class DispatchConfiguration {
     @Bean
     Dialect pushDialect() {
         return new PushDialect();
+    }
+
+    @Bean
+    Dialect pushEvents() {
+        return new PushEvents();
     }
 
     @Bean
@@ -81,6 +92,7 @@ class DispatchConfiguration {
             List<Dialect> dialects,
             EndpointSettings endpoints,
             DispatchSettings settings,
+            RecoverySettings recoverySettings,
             DispatchMetrics metrics,
             Clock clock) {
         Dispatch.Members members = (room, limit) -> ask(queryThreads, () -> first(queries, room, limit));
@@ -103,6 +115,7 @@ class DispatchConfiguration {
                 dialects,
                 endpoints.list(),
                 settings,
+                recoverySettings,
                 metrics,
                 clock);
     }

@@ -20,6 +20,8 @@ public final class DispatchMetrics {
     private final Timer ephemeral;
     private final Counter failed;
     private final Timer delivery;
+    private final Counter recovered;
+    private final Counter heldDropped;
     private LongSupplier framesOut = () -> 0;
     private final Map<String, Counter> refused = new ConcurrentHashMap<>();
 
@@ -32,6 +34,8 @@ public final class DispatchMetrics {
         ephemeral = timer("carillon.publish", "kind", "ephemeral");
         failed = registry.counter("carillon.publish.failures");
         delivery = timer("carillon.delivery");
+        recovered = registry.counter("carillon.recovery.events");
+        heldDropped = registry.counter("carillon.recovery.dropped");
     }
 
     private Timer timer(String name, String... tags) {
@@ -61,6 +65,23 @@ public final class DispatchMetrics {
                 .description("Bytes waiting in outboxes and sockets")
                 .strongReference(true)
                 .register(registry);
+    }
+
+    void recovery(LongSupplier keptBytes) {
+        Gauge.builder("carillon.recovery.kept.bytes", keptBytes::getAsLong)
+                .description("Bytes of events kept for clients that missed the same")
+                .strongReference(true)
+                .register(registry);
+    }
+
+    /** An event was sent to a session that had missed it. */
+    void recovered() {
+        recovered.increment();
+    }
+
+    /** Events without a history that came while a session was sent older ones, and were too many to wait. */
+    void heldDropped(int events) {
+        if (events > 0) heldDropped.increment(events);
     }
 
     void delivered(long frames) {

@@ -1,9 +1,11 @@
 package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Session;
+import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.internal.PlatformDependent;
@@ -28,9 +30,6 @@ import org.slf4j.LoggerFactory;
  */
 final class Lane {
     private static final Logger log = LoggerFactory.getLogger(Lane.class);
-
-    /** Frames that may wait while a session is sent what it missed. */
-    private static final int MAX_HELD = 1000;
 
     private final int index;
     private final EventExecutor loop;
@@ -147,8 +146,10 @@ final class Lane {
             delivery.frame().release();
             return;
         }
-        channel.keep(delivery, MAX_HELD, this::slow);
-        if (delivery.toAll()) {
+        if (delivery.position() != null) channel.position(delivery.position());
+        channel.keep(delivery);
+        // What ends a block of an event stream is each stream's own.
+        if (delivery.toAll() && !delivery.dialect().stream()) {
             if (channel.collect(delivery.frame())) collecting.add(channel);
             return;
         }
@@ -157,13 +158,29 @@ final class Lane {
             int receivers = 0;
             for (Session session : List.copyOf(channel.members())) {
                 if (delivery.isFor(session)) {
-                    send(session, delivery.frame().retainedDuplicate(), 1);
+                    send(session, delivery.channel(), delivery.frame().retainedDuplicate(), delivery.position());
                     receivers++;
+                } else {
+                    pass(session, delivery.channel(), delivery.position());
                 }
             }
             metrics.delivered(receivers);
         } finally {
             delivery.frame().release();
+        }
+    }
+
+    /** The holds of the channel's sessions, whatever their dialect. */
+    void resynced(ChannelName name, Position position) {
+        List<LaneChannel> here = channels.get(name);
+        if (here == null) return;
+        for (LaneChannel channel : here) {
+            channel.position(position);
+            for (Session session : channel.everybody()) {
+                session.attached(name, position);
+                Hold hold = channel.holdOf(session);
+                if (hold != null) hold.resynced(position);
+            }
         }
     }
 
@@ -199,6 +216,23 @@ final class Lane {
         }
         sent += count;
         unflushed.add(session);
+    }
+
+    /** Queues an event's frame for the session, and where it takes an event stream to. */
+    void send(Session session, ChannelName channel, ByteBuf frame, @Nullable Position position) {
+        Trail trail = session.trail();
+        if (trail == null) {
+            send(session, frame, 1);
+            return;
+        }
+        if (position != null) trail.at(channel, position);
+        send(session, Frames.end(frame.alloc(), frame, position == null ? null : trail.id()), 1);
+    }
+
+    /** An event that is not for the session takes an event stream on, too. */
+    private static void pass(Session session, ChannelName channel, @Nullable Position position) {
+        Trail trail = session.trail();
+        if (trail != null && position != null) trail.at(channel, position);
     }
 
     /** The same from outside a sweep, on the loop: flushed with the next. */
@@ -238,20 +272,35 @@ final class Lane {
         return all;
     }
 
-    void add(ChannelName name, Dialect dialect, Session session) {
+    /** The session is on the channel, which stands at the position. */
+    void add(ChannelName name, Dialect dialect, Session session, Position position) {
         LaneChannel channel = find(name, dialect);
         if (channel == null) {
-            channel = new LaneChannel(name, dialect);
+            channel = new LaneChannel(name, dialect, position);
             channels.computeIfAbsent(name, n -> new ArrayList<>(1)).add(channel);
         }
         settle(channel);
+        channel.position(position);
         channel.add(session);
     }
 
     /** From now on what comes for the session on this channel waits; false when it is not on it, or waits already. */
-    boolean hold(LaneChannel channel, Session session) {
+    boolean hold(LaneChannel channel, Session session, Hold hold) {
         settle(channel);
-        return channel.hold(session);
+        return channel.hold(session, hold);
+    }
+
+    /** Where the channel stands, after everything up to there is handed to its sessions. */
+    Position position(LaneChannel channel) {
+        settle(channel);
+        return channel.position();
+    }
+
+    /** Everything that came for the session alone is behind it: what waited is sent, and it is a member again. */
+    void release(LaneChannel channel, Session session, Position sent) {
+        settle(channel);
+        channel.release(session, sent, (frame, at) -> send(session, channel.name(), frame, at));
+        flushSoon(session);
     }
 
     /** Takes the session off the channel; whether it was on it. */

@@ -5,13 +5,11 @@ import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.session.Session;
 import io.netty.buffer.ByteBuf;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,15 +23,16 @@ final class LaneChannel {
     private final List<ByteBuf> frames = new ArrayList<>(2);
     private int bytes;
 
-    /** Sessions that are being sent what they missed, and what came for them meanwhile. */
-    private @Nullable Map<Session, Deque<Held>> holding;
+    /** Position of the newest event that came here. */
+    private Position position;
 
-    /** A frame that waits for older ones. */
-    private record Held(ByteBuf frame, @Nullable Position position) {}
+    /** Sessions that are being sent what they missed, with what came for them meanwhile. */
+    private @Nullable Map<Session, Hold> holding;
 
-    LaneChannel(ChannelName name, Dialect dialect) {
+    LaneChannel(ChannelName name, Dialect dialect, Position position) {
         this.name = name;
         this.dialect = dialect;
+        this.position = position;
     }
 
     ChannelName name() {
@@ -42,6 +41,15 @@ final class LaneChannel {
 
     Dialect dialect() {
         return dialect;
+    }
+
+    /** Where the channel stands here: position of the newest event that came, or of the last session that did. */
+    Position position() {
+        return position;
+    }
+
+    void position(Position reached) {
+        position = reached;
     }
 
     List<Session> members() {
@@ -54,12 +62,11 @@ final class LaneChannel {
 
     /** Takes the session off, with what waits for it; whether it was on. */
     boolean remove(Session session) {
-        Deque<Held> waiting = unhold(session);
-        if (waiting != null) {
-            waiting.forEach(held -> held.frame.release());
-            return true;
-        }
-        return !unhoused(session);
+        Hold hold = unhold(session);
+        if (hold == null) return !unhoused(session);
+        hold.drop();
+        hold.gone();
+        return true;
     }
 
     /** Takes the session off the members; whether it was none. */
@@ -72,45 +79,45 @@ final class LaneChannel {
         return false;
     }
 
-    /** From now on the session's frames wait; false when it is not on the channel, or they wait already. */
-    boolean hold(Session session) {
+    /** From now on what comes for the session goes to the hold; false when it is not on the channel, or waits already. */
+    boolean hold(Session session, Hold hold) {
         if (unhoused(session)) return false;
-        Map<Session, Deque<Held>> waiting = holding;
+        Map<Session, Hold> waiting = holding;
         if (waiting == null) holding = waiting = new IdentityHashMap<>(2);
-        waiting.put(session, new ArrayDeque<>());
+        waiting.put(session, hold);
         return true;
     }
 
-    /** Keeps the delivery's frame for the sessions whose frames wait; one that has {@code limit} already goes to {@code full}. */
-    void keep(Delivery delivery, int limit, Consumer<Session> full) {
-        Map<Session, Deque<Held>> waiting = holding;
+    /** The hold of the session; null when it has none. */
+    @Nullable
+    Hold holdOf(Session session) {
+        Map<Session, Hold> waiting = holding;
+        return waiting == null ? null : waiting.get(session);
+    }
+
+    /** Keeps the delivery's frame for the sessions whose frames wait. */
+    void keep(Delivery delivery) {
+        Map<Session, Hold> waiting = holding;
         if (waiting == null) return;
-        waiting.forEach((session, frames) -> {
-            if (!delivery.isFor(session)) return;
-            if (frames.size() >= limit) full.accept(session);
-            else frames.add(new Held(delivery.frame().retainedDuplicate(), delivery.position()));
+        waiting.forEach((session, hold) -> {
+            if (delivery.isFor(session)) hold.add(delivery.frame(), delivery.position());
         });
     }
 
     /** Its frames wait no longer: those behind the position go to {@code then}, and the session is a member again. */
-    void release(Session session, Position sent, Consumer<ByteBuf> then) {
-        Deque<Held> frames = unhold(session);
-        if (frames == null) return;
+    void release(Session session, Position sent, BiConsumer<ByteBuf, @Nullable Position> then) {
+        Hold hold = unhold(session);
+        if (hold == null) return;
         members.add(session);
-        for (Held held : frames) {
-            Position at = held.position;
-            boolean repeated = at != null && at.epoch().equals(sent.epoch()) && at.offset() <= sent.offset();
-            if (repeated) held.frame.release();
-            else then.accept(held.frame);
-        }
+        hold.release(sent, then);
     }
 
-    private @Nullable Deque<Held> unhold(Session session) {
-        Map<Session, Deque<Held>> waiting = holding;
+    private @Nullable Hold unhold(Session session) {
+        Map<Session, Hold> waiting = holding;
         if (waiting == null) return null;
-        Deque<Held> frames = waiting.remove(session);
+        Hold hold = waiting.remove(session);
         if (waiting.isEmpty()) holding = null;
-        return frames;
+        return hold;
     }
 
     /** Whether nobody is on the channel and nothing is to be sent. */
@@ -120,7 +127,7 @@ final class LaneChannel {
 
     /** Everybody on the channel. */
     List<Session> everybody() {
-        Map<Session, Deque<Held>> waiting = holding;
+        Map<Session, Hold> waiting = holding;
         if (waiting == null) return List.copyOf(members);
         var all = new ArrayList<>(members);
         all.addAll(waiting.keySet());

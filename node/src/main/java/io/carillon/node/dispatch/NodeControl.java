@@ -7,7 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 
-/** Tells every node: few do such things, and the nodes know better than presence whom they hold. */
+/** Tells the nodes: what is for a user's sessions every one, since they know better than presence whom they hold. */
 final class NodeControl implements ClusterControl {
     private final Backplane backplane;
     private final Supplier<CompletionStage<? extends Collection<String>>> boots;
@@ -28,6 +28,11 @@ final class NodeControl implements ClusterControl {
     @Override
     public CompletionStage<Void> moveUser(Namespace namespace, String user, String room, boolean join) {
         return tell(Control.move(namespace, user, room, join));
+    }
+
+    @Override
+    public CompletionStage<Boolean> drain(String boot) {
+        return backplane.publishToNode(boot, Control.drain()).thenApply(receivers -> receivers > 0);
     }
 
     private CompletionStage<Void> tell(byte[] message) {

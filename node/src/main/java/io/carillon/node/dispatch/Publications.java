@@ -5,7 +5,9 @@ import io.carillon.model.event.Event;
 import io.carillon.model.event.EventCodec;
 import io.carillon.model.event.EventIds;
 import io.carillon.node.backplane.Backplane;
+import io.carillon.node.backplane.Backplane.Appended;
 import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.backplane.Backplane.Source;
 import java.time.InstantSource;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -43,7 +45,25 @@ final class Publications implements Publisher {
         } else {
             done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers));
         }
-        return done.whenComplete((published, failure) -> {
+        return counted(done, durable, start);
+    }
+
+    @Override
+    public CompletionStage<Appended> relay(ChannelName channel, Event event, Source source) {
+        String id = event.id();
+        if (id == null) throw new IllegalArgumentException("an event from a stream has an id");
+        long start = System.nanoTime();
+        byte[] bytes = EventCodec.write(event.with()
+                .durable(null)
+                .channel(null)
+                .position(null)
+                .timestamp(0)
+                .build());
+        return counted(backplane.append(channel, bytes, id, settings.retention(channel.kind()), source), true, start);
+    }
+
+    private <T> CompletionStage<T> counted(CompletionStage<T> publishing, boolean durable, long start) {
+        return publishing.whenComplete((published, failure) -> {
             if (failure == null) metrics.published(durable, System.nanoTime() - start);
             else metrics.publishFailed();
         });

@@ -3,7 +3,9 @@ package io.carillon.node.dispatch;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
+import io.carillon.node.backplane.Backplane.Appended;
 import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.backplane.Backplane.Source;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +20,16 @@ public interface Publisher {
      */
     CompletionStage<Published> publish(
             ChannelName channel, Event event, boolean durable, @Nullable Retention retention);
+
+    /**
+     * Publishes an event that a worker took from a stream and that has an id; durable, and once however often it is
+     * taken.
+     *
+     * @return once Redis has it; fails with {@code BackplaneException} otherwise
+     */
+    default CompletionStage<Appended> relay(ChannelName channel, Event event, Source source) {
+        throw new UnsupportedOperationException("this publisher takes nothing from streams");
+    }
 
     /**
      * An event that Redis has.

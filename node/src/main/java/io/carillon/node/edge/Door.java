@@ -1,5 +1,6 @@
 package io.carillon.node.edge;
 
+import io.carillon.node.session.Endpoint;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelDuplexHandler;
@@ -13,6 +14,7 @@ import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpStatusClass;
+import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
@@ -59,10 +61,14 @@ final class Door extends ChannelDuplexHandler implements Timed {
     private int unanswered;
 
     private boolean informational;
+
+    /** The connection ends with the answer that is being written. */
+    private boolean last;
+
     private @Nullable Claim claim;
 
-    /** A handshake to answer once its request is at an end. */
-    private record Claim(Knock knock, String endpoint, boolean body) {}
+    /** A request for a session, to answer once it is at an end. @param stream whether for an event stream */
+    private record Claim(Knock knock, String endpoint, boolean body, boolean stream) {}
 
     Door(Reception reception, EdgeLoop loop, Channel channel) {
         this.reception = reception;
@@ -123,12 +129,19 @@ final class Door extends ChannelDuplexHandler implements Timed {
     public void write(ChannelHandlerContext ctx, Object message, ChannelPromise promise) {
         if (message instanceof HttpResponse response) {
             informational = response.status().codeClass() == HttpStatusClass.INFORMATIONAL;
+            if (!informational && unanswered == 1 && reception.admission.draining()) {
+                // Proxies find another node for the next request, before this one's listener is gone.
+                HttpUtil.setKeepAlive(response, false);
+                last = true;
+            }
         }
-        if (message instanceof LastHttpContent && !informational && unanswered > 0) {
+        boolean end = message instanceof LastHttpContent && !informational;
+        if (end && unanswered > 0) {
             unanswered--;
             idle();
         }
-        ctx.write(message, promise);
+        if (end && last) ctx.write(message, promise.unvoid()).addListener(written -> cut());
+        else ctx.write(message, promise);
     }
 
     private void idle() {
@@ -142,22 +155,39 @@ final class Door extends ChannelDuplexHandler implements Timed {
     private @Nullable Claim claim(HttpRequest request) {
         boolean body = !request.method().equals(HttpMethod.HEAD);
         if (request.decoderResult().isFailure()) {
-            return new Claim(undecodable(request), EdgeMetrics.NO_ENDPOINT, true);
+            return new Claim(undecodable(request), EdgeMetrics.NO_ENDPOINT, true, false);
         }
         if (request.headers().size() > reception.settings.headers()) {
-            return new Claim(new Refusal(431, "too many headers", "malformed"), EdgeMetrics.NO_ENDPOINT, body);
+            return new Claim(new Refusal(431, "too many headers", "malformed"), EdgeMetrics.NO_ENDPOINT, body, false);
         }
-        Entrance entrance = reception.entrance(Handshake.path(request.uri()));
+        String path = Handshake.path(request.uri());
+        if (path.equals(Endpoint.STREAMS)) return stream(request, body);
+        Entrance entrance = reception.entrance(path);
         if (entrance == null) {
             boolean foreign = Handshake.upgrades(request) && !reception.settings.foreignUpgrades();
-            return foreign ? new Claim(Refusal.NOT_FOUND, EdgeMetrics.NO_ENDPOINT, body) : null;
+            return foreign ? new Claim(Refusal.NOT_FOUND, EdgeMetrics.NO_ENDPOINT, body, false) : null;
         }
-        InetAddress peer = channel.remoteAddress() instanceof InetSocketAddress remote ? remote.getAddress() : null;
-        boolean tls = channel.pipeline().get(SslHandler.class) != null;
         return new Claim(
-                Handshake.read(request, entrance, reception.proxies, peer, tls),
+                Handshake.read(request, entrance, reception.proxies, peer(), tls()),
                 entrance.endpoint().name(),
-                body);
+                body,
+                false);
+    }
+
+    private Claim stream(HttpRequest request, boolean body) {
+        Knock knock = StreamRequest.read(request, reception, peer(), tls());
+        String endpoint = knock instanceof StreamRequest found
+                ? found.entrance().endpoint().name()
+                : EdgeMetrics.NO_ENDPOINT;
+        return new Claim(knock, endpoint, body, true);
+    }
+
+    private @Nullable InetAddress peer() {
+        return channel.remoteAddress() instanceof InetSocketAddress remote ? remote.getAddress() : null;
+    }
+
+    private boolean tls() {
+        return channel.pipeline().get(SslHandler.class) != null;
     }
 
     private static Refusal undecodable(HttpObject object) {
@@ -179,7 +209,7 @@ final class Door extends ChannelDuplexHandler implements Timed {
         }
         // Of an exchange before, answered from another thread, this may not be over yet.
         ChannelOperations<?, ?> before = ChannelOperations.get(channel);
-        var gate = new Gate(reception, loop);
+        var gate = new Gate(reception, loop, claimed.stream);
         pipeline.addAfter(codec.name(), null, gate);
         boolean behind = false;
         for (String name : new ArrayList<>(pipeline.toMap().keySet())) {
@@ -235,7 +265,7 @@ final class Door extends ChannelDuplexHandler implements Timed {
             channel.close();
             return;
         }
-        ByteBuf answer = Refusal.TIMEOUT.encode(channel.alloc(), reception.clock.millis(), true);
+        ByteBuf answer = Refusal.TIMEOUT.encode(channel.alloc(), reception.clock.millis(), true, false);
         codec.writeAndFlush(answer).addListener(written -> channel.close());
     }
 

@@ -2,14 +2,16 @@ package io.carillon.node.edge;
 
 import java.time.Duration;
 
-/** Is told that a drain begins, to announce it to the sessions before the first of them is closed. */
-@FunctionalInterface
+/** Is told of a drain, once each, off the event loops. */
 public interface DrainListener {
+    /** The node takes no new sessions from now on: whoever sends it some is to stop. Must not wait. */
+    void begun();
+
     /**
-     * Called once for each drain, off the event loops; frames handed to sockets before it returns leave before the close
-     * frame.
+     * The sessions are to be told, before the first of them is closed: frames handed to sockets before it returns leave
+     * before the close frame.
      *
      * @param window time over which the closes are spread, and over which clients are to spread their return
      */
-    void draining(Duration window);
+    void announce(Duration window);
 }

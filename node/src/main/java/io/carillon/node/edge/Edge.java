@@ -14,6 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,8 +61,9 @@ public final class Edge implements SmartLifecycle {
     }
 
     /**
-     * Refuses new sessions with 503 from now on, announces the drain and closes every session with 1012, spread over the
-     * configured window. Once begun it is not begun again.
+     * Refuses new sessions with 503 from now on and ends HTTP connections with their next answer; when proxies had time
+     * to notice, announces the drain and closes every session with 1012, spread over the configured window. Once begun
+     * it is not begun again.
      *
      * @return complete when no connection of a session is left; those whose client does not answer are dropped
      */
@@ -72,25 +74,46 @@ public final class Edge implements SmartLifecycle {
             return before == null ? begun : before;
         }
         reception.admission.draining(true);
-        Duration window = reception.settings.drainWindow();
+        tell(DrainListener::begun);
+        Duration notice = reception.settings.drainNotice();
         int sessions = sessions();
-        if (sessions > 0) log.info("The node drains. sessions={} window={}", sessions, window);
-        for (DrainListener listener : drainListeners) {
-            try {
-                listener.draining(window);
-            } catch (RuntimeException e) {
-                log.error("A drain could not be announced; it goes on.", e);
-            }
+        if (sessions > 0) {
+            log.info("The node drains. sessions={} window={}", sessions, reception.settings.drainWindow());
         }
+        if (notice.isZero()) {
+            empty(begun);
+        } else {
+            CompletableFuture.delayedExecutor(notice.toMillis(), TimeUnit.MILLISECONDS, Thread::startVirtualThread)
+                    .execute(() -> empty(begun));
+        }
+        return begun;
+    }
+
+    private void empty(CompletableFuture<Void> done) {
+        Duration window = reception.settings.drainWindow();
+        tell(listener -> listener.announce(window));
         var emptied = new ArrayList<CompletableFuture<Void>>();
         for (EdgeLoop loop : loops.all()) {
-            emptied.add(Drain.begin(loop, window.toNanos(), reception.closingNanos + reception.lingerNanos));
+            emptied.add(Drain.begin(
+                    loop,
+                    window.toNanos(),
+                    reception.settings.drainFlush().toNanos(),
+                    reception.closingNanos + reception.lingerNanos));
         }
         CompletableFuture.allOf(emptied.toArray(CompletableFuture[]::new)).whenComplete((nothing, failure) -> {
-            if (failure == null) begun.complete(null);
-            else begun.completeExceptionally(failure);
+            if (failure == null) done.complete(null);
+            else done.completeExceptionally(failure);
         });
-        return begun;
+    }
+
+    private void tell(Consumer<DrainListener> what) {
+        for (DrainListener listener : drainListeners) {
+            try {
+                what.accept(listener);
+            } catch (RuntimeException e) {
+                log.error("A drain could not be told of; it goes on.", e);
+            }
+        }
     }
 
     /** A channel of the listener is being set up, on its loop. */

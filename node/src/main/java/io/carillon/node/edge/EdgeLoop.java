@@ -75,9 +75,9 @@ final class EdgeLoop implements Runnable {
     }
 
     /** Every connection of a session. */
-    void forEach(Consumer<Connection> action) {
+    void forEach(Consumer<Carrier> action) {
         for (int i = count - 1; i >= 0; i--) {
-            if (i < count && all[i] instanceof Connection connection) action.accept(connection);
+            if (i < count && all[i] instanceof Carrier carrier) action.accept(carrier);
         }
     }
 

@@ -41,7 +41,10 @@ import org.springframework.validation.annotation.Validated;
  * @param controlBurst pings and pongs at once
  * @param closing most time for the client to answer a close frame; TCP is dropped after it
  * @param linger most time for the client to close TCP after the last byte for it was sent
+ * @param drainNotice time between refusing new sessions and telling the sessions that are here, in which proxies notice;
+ *     longer than a proxy keeps an idle connection to a node
  * @param drainWindow time over which a drain spreads its closes
+ * @param drainFlush most time for what waits for a session before its connection is closed by a drain
  */
 @Validated
 @ConfigurationProperties("carillon.edge")
@@ -68,7 +71,9 @@ public record EdgeSettings(
         @Positive @DefaultValue("20") int controlBurst,
         @NotNull @DefaultValue("5s") Duration closing,
         @NotNull @DefaultValue("1s") Duration linger,
-        @NotNull @DefaultValue("10s") Duration drainWindow) {
+        @NotNull @DefaultValue("2s") Duration drainNotice,
+        @NotNull @DefaultValue("15s") Duration drainWindow,
+        @NotNull @DefaultValue("2s") Duration drainFlush) {
 
     public EdgeSettings {
         trustedProxies = List.copyOf(trustedProxies);
@@ -77,7 +82,11 @@ public record EdgeSettings(
         positive("assembly", assembly);
         positive("closing", closing);
         positive("linger", linger);
-        if (drainWindow.isNegative() || requestBody.isNegative() || keepAlive.isNegative()) {
+        if (drainNotice.isNegative() || drainWindow.isNegative() || drainFlush.isNegative()) {
+            throw new IllegalArgumentException(
+                    "carillon.edge.drain-notice, drain-window and drain-flush are 0 or longer");
+        }
+        if (requestBody.isNegative() || keepAlive.isNegative()) {
             throw new IllegalArgumentException("carillon.edge has a negative duration");
         }
         for (String network : trustedProxies) Proxies.network(network);

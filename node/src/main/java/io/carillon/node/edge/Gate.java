@@ -1,8 +1,10 @@
 package io.carillon.node.edge;
 
+import io.carillon.model.channel.ChannelName;
 import io.carillon.node.identity.Principal;
 import io.carillon.node.identity.Verdict;
 import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.Channel;
@@ -22,9 +24,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A connection between its handshake request and the answer: the HTTP server's handlers are gone, the session is not
- * there yet. What the client sends early waits here. Answers with 101 and hands over to a {@link Connection}, or with a
- * {@link Refusal} and waits for the client to leave. Owned by its loop.
+ * A connection between its request for a session and the answer: the HTTP server's handlers are gone, the session is not
+ * there yet. What the client sends early waits here. Answers with 101 and hands over to a {@link Connection}, with 200 to
+ * an {@link EventStream}, or with a {@link Refusal} and waits for the client to leave. Owned by its loop.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // what fails closes the channel, which channelInactive sees
 final class Gate extends ChannelInboundHandlerAdapter implements Timed {
@@ -33,6 +35,7 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
 
     private final Reception reception;
     private final EdgeLoop loop;
+    private final boolean stream;
     private final ArrayDeque<ByteBuf> early = new ArrayDeque<>(2);
     private long earlyBytes;
 
@@ -47,8 +50,13 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
     /** Whom the admission counted in; null when nobody. */
     private @Nullable String admitted;
 
-    Gate(Reception reception, EdgeLoop loop) {
+    /** What an event stream asked for. */
+    private @Nullable Trail trail;
+
+    /** @param stream whether an event stream is asked for */
+    Gate(Reception reception, EdgeLoop loop, boolean stream) {
         this.reception = reception;
+        this.stream = stream;
         this.loop = loop;
         this.deadline = loop.now() + reception.handshakeNanos;
     }
@@ -66,19 +74,51 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
         if (answered || !context.channel().isActive()) return;
         switch (knock) {
             case Refusal refusal -> refuse(refusal, endpoint, body);
-            case Handshake handshake -> {
-                Refusal refusal = reception.admission.admit(handshake.address(), loop.exactly());
+            case Preflight preflight -> {
+                answered = true;
+                deadline = loop.now() + reception.lingerNanos;
+                Farewell.send(context, preflight.encode(context.alloc()));
+                releaseEarly();
+                context.channel().config().setAutoRead(true);
+            }
+            case Arrival arrival -> {
+                Refusal refusal = reception.admission.admit(arrival.address(), loop.exactly());
                 if (refusal != null) {
                     refuse(refusal, endpoint, true);
                     return;
                 }
-                admitted = handshake.address();
-                identify(handshake);
+                admitted = arrival.address();
+                if (arrival instanceof StreamRequest request && !readTrail(request)) return;
+                identify(arrival);
             }
         }
     }
 
-    private void identify(Handshake handshake) {
+    /** Whether the request says in an understandable way what it wants; if not, it is answered. */
+    private boolean readTrail(StreamRequest request) {
+        Endpoint endpoint = request.entrance().endpoint();
+        try {
+            trail = Trail.read(endpoint.namespace(), request.channels(), request.lastEventId());
+            return true;
+        } catch (IllegalArgumentException e) {
+            refuse(Refusal.malformed(String.valueOf(e.getMessage())), endpoint.name(), true);
+            return false;
+        }
+    }
+
+    private static boolean mayHave(Trail trail, Principal principal) {
+        for (ChannelName channel : trail.channels()) {
+            boolean may = switch (channel.kind()) {
+                case USER -> channel.id().equals(principal.user());
+                case BROADCAST -> true;
+                case ROOM -> principal.mayJoin(channel.id());
+            };
+            if (!may) return false;
+        }
+        return true;
+    }
+
+    private void identify(Arrival handshake) {
         Endpoint endpoint = handshake.entrance().endpoint();
         CompletionStage<Verdict> verdict;
         try {
@@ -117,8 +157,13 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
         };
     }
 
-    private void count(Handshake handshake, Verdict.Granted granted) {
+    private void count(Arrival handshake, Verdict.Granted granted) {
         Endpoint endpoint = handshake.entrance().endpoint();
+        Trail asked = trail;
+        if (asked != null && !mayHave(asked, granted.principal())) {
+            refuse(Refusal.NOT_YOURS, endpoint.name(), true);
+            return;
+        }
         int most = endpoint.sessionsPerUser();
         if (most == 0) {
             accept(handshake, granted);
@@ -159,7 +204,7 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
         onLoopAlways(count, counted);
     }
 
-    private void accept(Handshake handshake, Verdict.Granted granted) {
+    private void accept(Arrival handshake, Verdict.Granted granted) {
         Endpoint endpoint = handshake.entrance().endpoint();
         Principal principal = granted.principal();
         String address = admitted;
@@ -169,11 +214,15 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
             refuse(Refusal.DRAINING, endpoint.name(), true);
             return;
         }
-        var connection = new Connection(reception, loop, endpoint, principal, address);
+        Carrier connection = carrier(handshake, principal, address);
         answered = true;
         admitted = null;
         reception.metrics.connected(endpoint.name(), "accepted");
-        context.write(switching(handshake.key(), granted.subprotocol()), context.voidPromise());
+        ByteBuf answer = switch (handshake) {
+            case Handshake upgrade -> switching(upgrade.key(), granted.subprotocol());
+            case StreamRequest request -> request.accept(context.alloc());
+        };
+        context.write(answer, context.voidPromise());
         loop.remove(this);
 
         context.pipeline().addAfter(context.name(), null, connection);
@@ -187,11 +236,23 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
             waiting.forEach(ReferenceCountUtil::release);
             return;
         }
-        for (ByteBuf bytes : waiting) connection.channelRead(opened, bytes);
-        connection.channelReadComplete(opened);
+        try {
+            for (ByteBuf bytes : waiting) connection.channelRead(opened, bytes);
+            connection.channelReadComplete(opened);
+        } catch (Exception e) {
+            connection.exceptionCaught(opened, e);
+        }
         opened.flush();
         // The last of all: Reactor's handlers have switched it, too.
         channel.config().setAutoRead(true);
+    }
+
+    private Carrier carrier(Arrival arrival, Principal principal, String address) {
+        Endpoint endpoint = arrival.entrance().endpoint();
+        Trail asked = trail;
+        return asked == null
+                ? new Connection(reception, loop, endpoint, principal, address)
+                : new EventStream(reception, loop, endpoint, principal, address, asked);
     }
 
     private ByteBuf switching(String key, @Nullable String subprotocol) {
@@ -214,7 +275,7 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
         giveBack();
         reception.metrics.connected(endpoint, refusal.reason());
         deadline = loop.now() + reception.lingerNanos;
-        Farewell.send(context, refusal.encode(context.alloc(), reception.clock.millis(), body));
+        Farewell.send(context, refusal.encode(context.alloc(), reception.clock.millis(), body, stream));
         releaseEarly();
         // To see the client leave; what it sends is thrown away.
         context.channel().config().setAutoRead(true);

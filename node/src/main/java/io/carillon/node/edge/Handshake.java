@@ -14,6 +14,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param credentials what it brought to say who it is from
  * @param address the client's address
  */
-record Handshake(Entrance entrance, String key, Credentials credentials, String address) implements Knock {
+record Handshake(Entrance entrance, String key, Credentials credentials, String address) implements Arrival {
     private static final int SUBPROTOCOLS = 8;
     private static final int PARAMETERS = 64;
 
@@ -75,13 +77,40 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
         List<String> versions = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_VERSION);
         if (versions.size() != 1 || !versions.getFirst().trim().equals("13")) return Refusal.NOT_WEBSOCKET;
         if (hasBody(request)) return Refusal.malformed("a WebSocket handshake has no body");
+        return visitor(request, query -> entrance, Refusal.NOT_FOUND, proxies, peer, tls, (found, visitor) -> {
+            List<String> keys = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_KEY);
+            if (keys.size() != 1 || !isKey(keys.getFirst().trim())) {
+                return Refusal.malformed("exactly one Sec-WebSocket-Key of 16 bytes in base64 is required");
+            }
+            return new Handshake(found, keys.getFirst().trim(), visitor.credentials(), visitor.address());
+        });
+    }
+
+    /**
+     * Who asks, whatever for.
+     *
+     * @param origin the page's; empty for none
+     */
+    record Visitor(Credentials credentials, String address, String origin) {}
+
+    /**
+     * Reads what says who asks, and lets pages pass that may.
+     *
+     * @param which finds out by the query what is asked for; null for nothing there is
+     * @param nothing the answer then
+     */
+    static Knock visitor(
+            HttpRequest request,
+            Function<Map<String, String>, @Nullable Entrance> which,
+            Refusal nothing,
+            Proxies proxies,
+            @Nullable InetAddress peer,
+            boolean tls,
+            BiFunction<Entrance, Visitor, Knock> then) {
+        HttpHeaders headers = request.headers();
         List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
         if (hosts.size() != 1 || !Origins.isHost(hosts.getFirst().trim())) {
             return Refusal.malformed("exactly one Host header is required");
-        }
-        List<String> keys = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_KEY);
-        if (keys.size() != 1 || !isKey(keys.getFirst().trim())) {
-            return Refusal.malformed("exactly one Sec-WebSocket-Key of 16 bytes in base64 is required");
         }
         List<String> origins = headers.getAll(HttpHeaderNames.ORIGIN);
         if (origins.size() > 1) return Refusal.malformed("at most one Origin header is allowed");
@@ -91,8 +120,10 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
         if (subprotocols.size() > SUBPROTOCOLS) return Refusal.malformed("too many subprotocols");
         Map<String, String> query = query(request.uri());
         if (query == null) return Refusal.malformed("the query is malformed");
-
+        Entrance entrance = which.apply(query);
+        if (entrance == null) return nothing;
         boolean trusted = proxies.trusts(peer);
+        String origin = origins.isEmpty() ? "" : origins.getFirst().trim();
         if (!origins.isEmpty()) {
             String scheme = tls ? "https" : "http";
             String host = hosts.getFirst().trim();
@@ -102,11 +133,11 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
                 String forwarded = last(headers, "x-forwarded-host");
                 if (forwarded != null) host = forwarded;
             }
-            if (!entrance.origins().accepts(origins.getFirst().trim(), scheme, host)) return Refusal.ORIGIN;
+            if (!entrance.origins().accepts(origin, scheme, host)) return Refusal.ORIGIN;
         }
         var credentials =
                 new Credentials(authorizations.isEmpty() ? null : authorizations.getFirst(), subprotocols, query);
-        return new Handshake(entrance, keys.getFirst().trim(), credentials, proxies.client(peer, headers));
+        return then.apply(entrance, new Visitor(credentials, proxies.client(peer, headers), origin));
     }
 
     private static boolean isKey(String key) {

@@ -1,4 +1,4 @@
 package io.carillon.node.edge;
 
-/** What a handshake request comes to when only the request is looked at. */
-sealed interface Knock permits Handshake, Refusal {}
+/** What a request for a session comes to when only the request is looked at. */
+sealed interface Knock permits Arrival, Refusal, Preflight {}

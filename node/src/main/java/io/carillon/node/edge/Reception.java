@@ -38,6 +38,8 @@ final class Reception {
 
     private final Map<String, Entrance> entrances = new HashMap<>();
 
+    private final Map<String, Entrance> streams = new HashMap<>();
+
     Reception(
             EdgeSettings settings,
             OutboxSettings outbox,
@@ -67,7 +69,9 @@ final class Reception {
         this.lingerNanos = settings.linger().toNanos();
         this.controlNanos = settings.controlsPerSecond() == 0 ? 0 : 1_000_000_000L / settings.controlsPerSecond();
         for (Endpoint endpoint : endpoints) {
-            entrances.put(endpoint.path(), new Entrance(endpoint, new Origins(endpoint.origins())));
+            var entrance = new Entrance(endpoint, new Origins(endpoint.origins()));
+            if (endpoint.streams()) streams.put(endpoint.namespace().name(), entrance);
+            else entrances.put(endpoint.path(), entrance);
         }
     }
 
@@ -76,6 +80,12 @@ final class Reception {
         long now = clock.millis();
         long before = logged.get();
         return now - before >= 1_000 && logged.compareAndSet(before, now);
+    }
+
+    /** The event streams of an application; null where it has none. */
+    @Nullable
+    Entrance streams(String namespace) {
+        return streams.get(namespace);
     }
 
     /** The endpoint of exactly this path. */

@@ -21,6 +21,10 @@ record Refusal(int status, String sentence, String reason) implements Knock {
     static final Refusal NOT_WEBSOCKET =
             new Refusal(426, "this address takes WebSocket connections (RFC 6455, version 13) only", "not_websocket");
     static final Refusal METHOD = new Refusal(405, "a WebSocket handshake is a GET request", "not_websocket");
+    static final Refusal STREAM_METHOD = new Refusal(405, "an event stream is asked for with GET", "method");
+    static final Refusal NO_NAMESPACE = new Refusal(404, "no such namespace", "not_found");
+    static final Refusal NOT_YOURS = new Refusal(
+            403, "a user's channel is for that user alone, a private room for those whose token names it", "forbidden");
     static final Refusal ORIGIN = new Refusal(403, "pages of this origin may not connect", "origin");
     static final Refusal DRAINING = new Refusal(503, "the node is draining, try again", "draining");
     static final Refusal BUSY = new Refusal(503, "too many handshakes at once, try again", "busy");
@@ -34,18 +38,26 @@ record Refusal(int status, String sentence, String reason) implements Knock {
         return new Refusal(400, sentence, "malformed");
     }
 
-    /** The whole answer (RFC 9112 §6), after which the connection is closed. */
-    ByteBuf encode(ByteBufAllocator allocator, long now, boolean body) {
-        byte[] json = ("{\"error\":\"" + escape(sentence) + "\"}").getBytes(StandardCharsets.UTF_8);
+    /**
+     * The whole answer (RFC 9112 §6), after which the connection is closed.
+     *
+     * @param body whether it may have one
+     * @param problem whether it is one of the HTTP API (RFC 9457)
+     */
+    ByteBuf encode(ByteBufAllocator allocator, long now, boolean body, boolean problem) {
+        String title = HttpResponseStatus.valueOf(status).reasonPhrase();
+        String more = problem ? "\"title\":\"" + title + "\",\"status\":" + status + "," : "";
+        byte[] json = ("{" + more + "\"error\":\"" + escape(sentence) + "\"}").getBytes(StandardCharsets.UTF_8);
         var head = new StringBuilder(320);
         head.append("HTTP/1.1 ").append(status).append(' ');
-        head.append(HttpResponseStatus.valueOf(status).reasonPhrase());
-        head.append("\r\nContent-Type: application/json\r\nContent-Length: ").append(json.length);
+        head.append(title);
+        head.append(problem ? "\r\nContent-Type: application/problem+json" : "\r\nContent-Type: application/json");
+        head.append("\r\nContent-Length: ").append(json.length);
         head.append("\r\nConnection: close");
         switch (status) {
             // RFC 9110 §15.5.22 and RFC 6455 §4.4: what to upgrade to, and which version.
             case 426 -> head.append(", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
-            case 405 -> head.append("\r\nAllow: GET");
+            case 405 -> head.append(problem ? "\r\nAllow: GET, OPTIONS" : "\r\nAllow: GET");
             case 401 -> head.append("\r\nWWW-Authenticate: Bearer");
             // Spread, so that those refused together do not come back together.
             case 429, 503 ->

@@ -38,4 +38,32 @@ public record Endpoint(
         boolean presenceEvents,
         Set<String> ephemeralTypes,
         Duration silence,
-        Duration ping) {}
+        Duration ping) {
+    /** The one address of all event streams. */
+    public static final String STREAMS = "/api/ws/events";
+
+    /** Whether its sessions are event streams. */
+    public boolean streams() {
+        return path.equals(STREAMS);
+    }
+
+    /** The event streams of this endpoint's application, by the same rules. */
+    Endpoint stream() {
+        return new Endpoint(
+                name + "-events",
+                STREAMS,
+                dialect + "-events",
+                namespace,
+                maxMessage,
+                messagesPerSecond,
+                burst,
+                origins,
+                queryToken,
+                sessionsPerUser,
+                false,
+                presenceEvents,
+                ephemeralTypes,
+                silence,
+                ping);
+    }
+}

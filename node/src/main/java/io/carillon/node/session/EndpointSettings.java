@@ -1,13 +1,16 @@
 package io.carillon.node.session;
 
 import io.carillon.model.channel.Namespace;
+import io.carillon.model.event.Event;
 import jakarta.validation.Valid;
 import jakarta.validation.constraints.NotBlank;
 import jakarta.validation.constraints.Pattern;
 import jakarta.validation.constraints.Positive;
 import jakarta.validation.constraints.PositiveOrZero;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -75,6 +78,10 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
     public EndpointSettings {
         var paths = new HashMap<String, String>();
         endpoints.forEach((name, one) -> {
+            if (one.path().equals(Endpoint.STREAMS)) {
+                throw new IllegalArgumentException(
+                        "the endpoint " + name + " has the path of all event streams, " + Endpoint.STREAMS);
+            }
             String other = paths.put(one.path(), name);
             if (other != null) {
                 throw new IllegalArgumentException(
@@ -83,20 +90,48 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
         });
     }
 
-    /** The endpoints, checked. */
+    /** The endpoints, checked; with the event streams of each application that speaks push. */
     public List<Endpoint> list() {
-        return endpoints.entrySet().stream()
-                .map(entry -> endpoint(entry.getKey(), entry.getValue()))
-                .toList();
+        var all = new ArrayList<Endpoint>();
+        var streaming = new HashSet<Namespace>();
+        endpoints.forEach((name, one) -> {
+            Endpoint endpoint = endpoint(name, one);
+            all.add(endpoint);
+            if (endpoint.dialect().equals("push") && streaming.add(endpoint.namespace())) all.add(endpoint.stream());
+        });
+        return List.copyOf(all);
+    }
+
+    /** Whether a namespace of this name has an endpoint. */
+    public boolean serves(String namespace) {
+        for (var entry : endpoints.entrySet()) {
+            if (namespaceOf(entry.getKey(), entry.getValue()).equals(namespace)) return true;
+        }
+        return false;
+    }
+
+    /** Whether an event of a service is kept: as its publisher said, or else by its type. */
+    public boolean durable(Namespace namespace, Event event) {
+        Boolean said = event.durable();
+        if (said != null) return said;
+        for (var entry : endpoints.entrySet()) {
+            One one = entry.getValue();
+            if (namespaceOf(entry.getKey(), one).equals(namespace.name())
+                    && one.ephemeralTypes().contains(event.type())) return false;
+        }
+        return true;
+    }
+
+    private static String namespaceOf(String name, One one) {
+        return one.namespace() == null ? name : one.namespace();
     }
 
     private static Endpoint endpoint(String name, One one) {
-        String namespace = one.namespace() == null ? name : one.namespace();
         return new Endpoint(
                 name,
                 one.path(),
                 one.dialect(),
-                new Namespace(namespace),
+                new Namespace(namespaceOf(name, one)),
                 Math.toIntExact(one.maxMessage().toBytes()),
                 one.messagesPerSecond(),
                 one.burst(),

@@ -4,7 +4,10 @@ import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.node.identity.Principal;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -20,6 +23,8 @@ public final class Session {
         CLOSED
     }
 
+    private static final Object[] NONE = {};
+
     private final String id;
     private final Endpoint endpoint;
     private final Socket socket;
@@ -31,10 +36,20 @@ public final class Session {
     /** Rooms it is in (true) or joining (false). */
     private @Nullable Map<String, Boolean> rooms;
 
-    /** Where its channels stood when their events began to reach it; forgotten after a while. */
-    private @Nullable Map<String, Position> starts = new HashMap<>(4);
+    /**
+     * The channels it is on, and behind each the position from which on it has been sent everything: a name and a
+     * position in turns, because ten thousand sessions have two or three of them each.
+     */
+    private Object[] starts = NONE;
+
+    /** Channels of which some of what was missed was sent, but not all: what came before is not sent again. */
+    private @Nullable Set<ChannelName> broken;
 
     private @Nullable List<Runnable> whenOpen;
+    private @Nullable List<Runnable> whenDrained;
+    private @Nullable Map<ChannelName, List<Runnable>> whenSettled;
+
+    private final @Nullable Trail trail;
 
     // The token bucket of its messages, and how many were refused lately.
     private float tokens;
@@ -51,6 +66,19 @@ public final class Session {
      */
     public Session(
             String id, Endpoint endpoint, Principal principal, Socket socket, OutboxSettings outbox, long since) {
+        this(id, endpoint, principal, socket, outbox, since, null);
+    }
+
+    /** @param trail what an event stream asked for; null for a WebSocket */
+    public Session(
+            String id,
+            Endpoint endpoint,
+            Principal principal,
+            Socket socket,
+            OutboxSettings outbox,
+            long since,
+            @Nullable Trail trail) {
+        this.trail = trail;
         this.id = id;
         this.endpoint = endpoint;
         this.principal = principal;
@@ -85,6 +113,11 @@ public final class Session {
         return principal.user();
     }
 
+    /** What it asked for and how far it is, if it is an event stream. */
+    public @Nullable Trail trail() {
+        return trail;
+    }
+
     /** The user's own channel. */
     public ChannelName userChannel() {
         return ChannelName.user(endpoint.namespace(), principal.user());
@@ -112,28 +145,66 @@ public final class Session {
         return state;
     }
 
-    /** The channel's events reach it from the position on. */
+    /**
+     * Every event of the channel behind the position has been or will be sent to it. Said again when that has changed:
+     * what it missed was sent, or continuity was lost.
+     */
     public void attached(ChannelName channel, Position position) {
-        Map<String, Position> positions = starts;
-        if (positions != null) positions.put(channel.label(), position);
+        int at = indexOf(channel);
+        if (at < 0) {
+            at = starts.length;
+            starts = Arrays.copyOf(starts, at + 2);
+            starts[at] = channel;
+        }
+        starts[at + 1] = position;
     }
 
-    /** Where the channel's events began to reach it; null when that is forgotten. */
+    /** It is on the channel no longer. */
+    public void detached(ChannelName channel) {
+        Set<ChannelName> some = broken;
+        if (some != null) some.remove(channel);
+        int at = indexOf(channel);
+        if (at < 0) return;
+        int last = starts.length - 2;
+        starts[at] = starts[last];
+        starts[at + 1] = starts[last + 1];
+        starts = Arrays.copyOf(starts, last);
+    }
+
+    /** The position behind which it has been sent everything of the channel; null when it is not on it. */
     public @Nullable Position start(ChannelName channel) {
-        Map<String, Position> positions = starts;
-        return positions == null ? null : positions.get(channel.label());
+        int at = indexOf(channel);
+        return at < 0 ? null : (Position) starts[at + 1];
     }
 
-    /** Where its channels started is of no more use: clients resume right after they connect. */
-    public void forgetStarts() {
-        starts = null;
+    private int indexOf(ChannelName channel) {
+        for (int i = 0; i < starts.length; i += 2) {
+            if (starts[i].equals(channel)) return i;
+        }
+        return -1;
+    }
+
+    /** What it missed of the channel could be sent in part only. */
+    public void broke(ChannelName channel) {
+        Set<ChannelName> some = broken;
+        if (some == null) broken = some = new HashSet<>(2);
+        some.add(channel);
+    }
+
+    /** Whether what it missed of the channel was sent in part only. */
+    public boolean broken(ChannelName channel) {
+        Set<ChannelName> some = broken;
+        return some != null && some.contains(channel);
     }
 
     /** Everything is attached: the positions to welcome the client with. */
     public Map<String, Position> open() {
         state = State.OPEN;
-        Map<String, Position> positions = starts;
-        return positions == null ? Map.of() : Map.copyOf(positions);
+        var positions = new LinkedHashMap<String, Position>();
+        for (int i = 0; i < starts.length; i += 2) {
+            positions.put(((ChannelName) starts[i]).label(), (Position) starts[i + 1]);
+        }
+        return positions;
     }
 
     /** Runs the task once the session is open. */
@@ -150,9 +221,43 @@ public final class Session {
         return tasks == null ? List.of() : tasks;
     }
 
+    /** Whether the client reads: nothing waits for it here, and its socket takes more. */
+    public boolean reads() {
+        if (state == State.CLOSED) return false;
+        // What the kernel takes now need not count against the client.
+        if (!socket.writable()) socket.flush();
+        return outbox.frames() == 0 && socket.writable();
+    }
+
+    /** Runs the task once the client {@linkplain #reads reads} again; never when it is gone before. */
+    public void whenDrained(Runnable task) {
+        if (state == State.CLOSED) return;
+        List<Runnable> tasks = whenDrained;
+        if (tasks == null) whenDrained = tasks = new ArrayList<>(1);
+        tasks.add(task);
+    }
+
+    /** Runs the task once it is known whether the session, which is joining the room, is on its channel. */
+    public void whenSettled(ChannelName channel, Runnable task) {
+        Map<ChannelName, List<Runnable>> waiting = whenSettled;
+        if (waiting == null) whenSettled = waiting = new HashMap<>(2);
+        waiting.computeIfAbsent(channel, name -> new ArrayList<>(1)).add(task);
+    }
+
+    /** It is on the channel, or will not be: what waited for that runs. */
+    public void settled(ChannelName channel) {
+        Map<ChannelName, List<Runnable>> waiting = whenSettled;
+        if (waiting == null) return;
+        List<Runnable> tasks = waiting.remove(channel);
+        if (waiting.isEmpty()) whenSettled = null;
+        if (tasks != null) tasks.forEach(Runnable::run);
+    }
+
     /** The connection is gone or going: what waits is dropped. */
     public void closed() {
         state = State.CLOSED;
+        whenDrained = null;
+        whenSettled = null;
         outbox.close();
     }
 
@@ -209,6 +314,10 @@ public final class Session {
     public void writable() {
         outbox.drain();
         socket.flush();
+        List<Runnable> tasks = whenDrained;
+        if (tasks == null || !reads()) return;
+        whenDrained = null;
+        tasks.forEach(Runnable::run);
     }
 
     public int slot() {

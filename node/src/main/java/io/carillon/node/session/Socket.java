@@ -33,7 +33,4 @@ public interface Socket {
      * closed when the client answers, 5 s later otherwise. Nothing is read or written after it. Further calls do nothing.
      */
     void close(CloseCode code);
-
-    /** Stops or resumes reading from the client. */
-    void reading(boolean on);
 }

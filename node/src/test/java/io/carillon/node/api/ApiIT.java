@@ -84,6 +84,9 @@ class ApiIT {
     @Autowired
     private ApiServer.ScriptPublisher publisher;
 
+    @Autowired
+    private io.carillon.node.backplane.DeadLetters letters;
+
     @org.springframework.boot.test.web.server.LocalServerPort
     private int port;
 
@@ -119,6 +122,10 @@ class ApiIT {
         "GET, /api/ws/users/u1",
         "DELETE, /api/ws/users/u1",
         "GET, /api/ws/nodes",
+        "GET, /api/ws/dead-letters",
+        "POST, /api/ws/dead-letters/1-0/replay",
+        "DELETE, /api/ws/dead-letters/1-0",
+        "POST, /api/ws/nodes/nodeaaaa/drain",
         "POST, /api/ws/tickets",
         "HEAD, /api/ws/status",
         "OPTIONS, /api/ws/send",
@@ -428,6 +435,10 @@ class ApiIT {
                         (start + "x".repeat(fits + 1) + "\"}").getBytes(StandardCharsets.US_ASCII))))
                 .build();
         send(request).isProblem(413);
+        // The answer reaches a client that is still sending: nothing resets its connection.
+        for (int i = 0; i < 20; i++) {
+            post("/api/ws/broadcast", start + "x".repeat(12_000_000) + "\"}").isProblem(413);
+        }
     }
 
     @Test
@@ -692,6 +703,22 @@ class ApiIT {
         assertThat(nodes.get(0).path("version").stringValue()).isEqualTo("1.0");
     }
 
+    @Test
+    void aNodeIsDrainedByItsId() {
+        node("nodeaaaa.1", "push", 3);
+        node("deafnode.1", "push", 1);
+
+        call("POST", "/api/ws/nodes/nodeaaaa/drain", null, "X-API-Key", KEY).is(202);
+        call("POST", "/api/ws/nodes/nodeaaaa/drain", null, "X-API-Key", KEY).is(202);
+        JsonNode unknown = call("POST", "/api/ws/nodes/nodecccc/drain", null, "X-API-Key", KEY)
+                .is(404)
+                .json();
+        assertThat(unknown.path("error").stringValue()).contains("no node");
+        call("POST", "/api/ws/nodes/deafnode/drain", null, "X-API-Key", KEY).is(503);
+
+        assertThat(control.asked).containsExactly("drain nodeaaaa", "drain nodeaaaa", "drain deafnode");
+    }
+
     // ---- tickets
 
     @Test
@@ -826,6 +853,113 @@ class ApiIT {
         Answer answer = call.get();
         assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(2));
         return answer;
+    }
+
+    // ---- dead letters
+
+    @Test
+    void deadLettersAreListedInPagesTheNewestFirst() {
+        for (int i = 0; i < 5; i++) letter("push:user:u" + i, "push:user:u" + i, "{\"type\":");
+        letter("push:user:u4", "push:user:u4", "{\"type\":"); // the same once more
+        byte[] large = "x".repeat(10_000).getBytes(StandardCharsets.UTF_8);
+        letters.put("ingress:shop/5-0", "nowhere", "it is wrong", large)
+                .toCompletableFuture()
+                .join();
+        JsonNode all = get("/api/ws/dead-letters").is(200).json();
+        assertThat(all.path("dead_letters")).hasSize(6);
+        assertThat(all.has("next_cursor")).isFalse();
+        JsonNode newest = all.path("dead_letters").get(0);
+        assertThat(newest.path("source").stringValue()).isEqualTo("ingress:shop/5-0");
+        assertThat(newest.path("channel").stringValue()).isEqualTo("nowhere");
+        assertThat(newest.path("reason").stringValue()).isEqualTo("it is wrong");
+        assertThat(newest.path("time").longValue()).isGreaterThan(1_700_000_000_000L);
+        assertThat(newest.path("size").intValue()).isEqualTo(10_000);
+        assertThat(newest.path("cut").booleanValue()).isTrue();
+        assertThat(newest.path("message").stringValue()).hasSize(8192);
+
+        var seen = new ArrayList<String>();
+        String cursor = "";
+        do {
+            JsonNode page = get("/api/ws/dead-letters?limit=2" + cursor).is(200).json();
+            for (JsonNode letter : page.path("dead_letters")) {
+                seen.add(letter.path("id").stringValue());
+            }
+            cursor = page.has("next_cursor")
+                    ? "&cursor=" + page.path("next_cursor").stringValue()
+                    : null;
+        } while (cursor != null);
+        var ids = new ArrayList<String>();
+        all.path("dead_letters").forEach(letter -> ids.add(letter.path("id").stringValue()));
+        assertThat(seen).isEqualTo(ids);
+
+        get("/api/ws/dead-letters?limit=0").isProblem(400);
+        get("/api/ws/dead-letters?cursor=x").isProblem(400);
+    }
+
+    @Test
+    void aDeadLetterIsReplayedOnceAsItIs() {
+        // Nobody served the namespace when the entry came.
+        String id = letter("ingress:shop/5-0", "other:user:u1", "{\"type\":\"a\",\"id\":\"own\",\"content\":1}");
+        String path = "/api/ws/dead-letters/" + id + "/replay";
+        Answer first = call("POST", path, null, "X-API-Key", KEY, "Idempotency-Key", "r1")
+                .is(202);
+        assertThat(first.json().path("id").stringValue()).isEqualTo("own");
+        assertThat(first.json().path("offset").longValue()).isEqualTo(1);
+        assertThat(call("POST", path, null, "X-API-Key", KEY, "Idempotency-Key", "r1")
+                        .is(202)
+                        .text)
+                .isEqualTo(first.text);
+        call("POST", path, null, "X-API-Key", KEY).isProblem(404);
+        assertThat(history(ChannelName.user(OTHER, "u1"))).hasSize(1);
+        assertThat(get("/api/ws/dead-letters").json().path("dead_letters")).isEmpty();
+    }
+
+    @Test
+    void aDeadLetterIsRepairedAsItIsReplayed() {
+        String id = letter("push:user:u1", "push:user:u1", "{\"type\":\"a\",\"a\":1,\"a\":2}");
+        String path = "/api/ws/dead-letters/" + id + "/replay";
+        post(path, "").isProblem(400);
+        post(path, "{\"type\":").isProblem(400);
+        post(path, "{\"type\":\"resync\"}").isProblem(400);
+        post(path + "?channel=push:friend:u1", "{\"type\":\"a\"}").isProblem(400);
+        assertThat(get("/api/ws/dead-letters").json().path("dead_letters")).hasSize(1);
+        JsonNode answer = post(path + "?channel=push:room:r1", "{\"type\":\"a\",\"content\":2}")
+                .is(202)
+                .json();
+        assertThat(answer.path("id").stringValue()).isEqualTo("dl-" + id);
+        assertThat(history(ChannelName.user(PUSH, "u1"))).isEmpty();
+        assertThat(history(new ChannelName(PUSH, ChannelName.Kind.ROOM, "r1"))).hasSize(1);
+        assertThat(get("/api/ws/dead-letters").json().path("dead_letters")).isEmpty();
+    }
+
+    @Test
+    void aDeadLetterThatWasCutNeedsItsEvent() {
+        String id =
+                letter("ingress:shop/6-0", "push:user:u1", "{\"type\":\"a\",\"content\":\"" + "x".repeat(9000) + "\"}");
+        String path = "/api/ws/dead-letters/" + id + "/replay";
+        call("POST", path, null, "X-API-Key", KEY).isProblem(400);
+        post(path, "{\"type\":\"a\"}").is(202);
+    }
+
+    @Test
+    void aDeadLetterIsTakenAway() {
+        String id = letter("push:user:u1", "push:user:u1", "{");
+        call("DELETE", "/api/ws/dead-letters/" + id, null, "X-API-Key", KEY).is(204);
+        call("DELETE", "/api/ws/dead-letters/" + id, null, "X-API-Key", KEY).isProblem(404);
+        call("DELETE", "/api/ws/dead-letters/x", null, "X-API-Key", KEY).isProblem(404);
+        call("POST", "/api/ws/dead-letters/x/replay", null, "X-API-Key", KEY).isProblem(404);
+    }
+
+    private String letter(String source, String channel, String message) {
+        letters.put(source, channel, "it is wrong", message.getBytes(StandardCharsets.UTF_8))
+                .toCompletableFuture()
+                .join();
+        return get("/api/ws/dead-letters")
+                .json()
+                .path("dead_letters")
+                .get(0)
+                .path("id")
+                .stringValue();
     }
 
     // ---- tools

@@ -9,6 +9,8 @@ import io.carillon.model.event.EventIds;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.backplane.DeadLetters;
+import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.dispatch.ClusterControl;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.presence.PresenceQueries;
@@ -27,6 +29,8 @@ import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.ComponentScan;
 import org.springframework.context.annotation.Profile;
+import org.springframework.data.redis.connection.RedisConnectionFactory;
+import org.springframework.data.redis.connection.ReturnType;
 import org.springframework.data.redis.core.StringRedisTemplate;
 import org.springframework.data.redis.core.script.RedisScript;
 
@@ -49,6 +53,35 @@ class ApiServer {
     @Bean
     PresenceQueries presenceQueries(StringRedisTemplate redis, Keys keys) {
         return new PresenceQueries(redis, keys);
+    }
+
+    /** Scripts through Spring Data, in place of the backplane's connections. */
+    @Bean
+    DeadLetters deadLetters(RedisConnectionFactory connections, Keys keys, Clock clock) {
+        ScriptRunner scripts = new ScriptRunner() {
+            @Override
+            public CompletionStage<List<Object>> run(Script script, String key, List<String> arguments) {
+                return runBytes(
+                        script,
+                        key,
+                        arguments.stream()
+                                .map(text -> text.getBytes(StandardCharsets.UTF_8))
+                                .toList());
+            }
+
+            @Override
+            public CompletionStage<List<Object>> runBytes(Script script, String key, List<byte[]> arguments) {
+                var all = new java.util.ArrayList<byte[]>(List.of(key.getBytes(StandardCharsets.UTF_8)));
+                all.addAll(arguments);
+                byte[] source = script.source(Script.Mode.PLAIN).getBytes(StandardCharsets.UTF_8);
+                try (var connection = connections.getConnection()) {
+                    return CompletableFuture.completedFuture(connection
+                            .scriptingCommands()
+                            .eval(source, ReturnType.MULTI, 1, all.toArray(byte[][]::new)));
+                }
+            }
+        };
+        return new DeadLetters(scripts, keys, clock);
     }
 
     @Bean
@@ -124,6 +157,11 @@ class ApiServer {
         @Override
         public CompletionStage<Void> moveUser(Namespace namespace, String user, String room, boolean join) {
             return tell((join ? "join " : "leave ") + namespace + ' ' + user + ' ' + room);
+        }
+
+        @Override
+        public CompletionStage<Boolean> drain(String boot) {
+            return tell("drain " + boot).thenApply(told -> !boot.equals("deafnode"));
         }
 
         private CompletionStage<Void> tell(String what) {

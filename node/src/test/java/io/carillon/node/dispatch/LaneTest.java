@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Test;
 class LaneTest {
     private static final ChannelName CHANNEL = ChannelName.broadcast(Namespace.PUSH);
     private static final ChannelName OTHER = ChannelName.room(Namespace.PUSH, "r");
+    private static final Position START = new Position("e", 0);
     private static final Endpoint ENDPOINT = new Endpoint(
             "push",
             "/ws",
@@ -71,7 +72,7 @@ class LaneTest {
         session.open();
         session.outbox().release();
         onLoop(() -> {
-            for (ChannelName channel : channels) lane.add(channel, dialect, session);
+            for (ChannelName channel : channels) lane.add(channel, dialect, session, START);
         });
         return session;
     }
@@ -170,7 +171,7 @@ class LaneTest {
         var go = new CountDownLatch(1);
         loop.execute(() -> await(go));
         deliver(CHANNEL, "1", null, null, null);
-        lane.run(() -> lane.add(CHANNEL, dialect, late));
+        lane.run(() -> lane.add(CHANNEL, dialect, late, START));
         deliver(CHANNEL, "2", null, null, null);
         go.countDown();
         onLoop(() -> {});
@@ -182,10 +183,10 @@ class LaneTest {
     void whatComesWhileOlderEventsAreSentWaitsBehindThem() {
         Session resuming = session("a", "u1", 1000, CHANNEL);
         session("b", "u2", 1000, CHANNEL);
-        onLoop(() ->
-                assertThat(lane.hold(lane.find(CHANNEL, dialect), resuming)).isTrue());
-        onLoop(() ->
-                assertThat(lane.hold(lane.find(CHANNEL, dialect), resuming)).isFalse());
+        onLoop(() -> assertThat(lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)))
+                .isTrue());
+        onLoop(() -> assertThat(lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)))
+                .isFalse());
         deliver(CHANNEL, "4", null, null, null);
         deliver(CHANNEL, "5", null, "a", null);
         deliver(CHANNEL, "6", null, null, null);
@@ -194,7 +195,7 @@ class LaneTest {
         assertThat(String.join("", written(1))).isEqualTo("456");
         onLoop(() -> {
             lane.send(resuming, frame("3"), 1);
-            lane.find(CHANNEL, dialect).release(resuming, new Position("e", 3), held -> lane.send(resuming, held, 1));
+            lane.release(lane.find(CHANNEL, dialect), resuming, new Position("e", 3));
         });
         deliver(CHANNEL, "7", null, null, null);
         onLoop(() -> {});
@@ -204,7 +205,7 @@ class LaneTest {
     @Test
     void whoLeavesWhileHeldLeavesNothingBehind() {
         Session resuming = session("a", "u1", 1000, CHANNEL);
-        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming));
+        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)));
         ByteBuf frame = frame("x");
         lane.deliver(new Delivery(CHANNEL, dialect, frame, null, null, null, null));
         onLoop(() -> {});

@@ -268,26 +268,6 @@ class ConnectionTest {
     }
 
     @Test
-    void readingStopsAndGoesOn() throws Exception {
-        try (RawClient client = node.open("/nervous")) {
-            Session session = node.echo.nextOpened();
-            session.socket()
-                    .loop()
-                    .submit(() -> session.socket().reading(false))
-                    .sync();
-            client.send(RawClient.text("waits"));
-            int received = node.echo.received.get();
-            // Longer than its silence may last: it is not the client that is silent.
-            for (int i = 0; i < 8; i++) assertThat(client.frame().opcode()).isEqualTo(9);
-            assertThat(node.echo.received.get()).isEqualTo(received);
-            session.socket().loop().submit(() -> session.socket().reading(true)).sync();
-            Frame frame = client.frame();
-            while (frame.opcode() == 9) frame = client.frame();
-            assertThat(frame.text()).isEqualTo("waits");
-        }
-    }
-
-    @Test
     void whatHappensIsCounted() throws Exception {
         MeterRegistry registry = node.bean(MeterRegistry.class);
         double accepted = count(registry, "carillon.connects", "endpoint", "echo", "result", "accepted");

@@ -90,6 +90,7 @@ final class EchoNode implements AutoCloseable {
                 Map.entry("carillon.edge.handshakes-per-second", "0"),
                 Map.entry("carillon.edge.closing", "500ms"),
                 Map.entry("carillon.edge.linger", "300ms"),
+                Map.entry("carillon.edge.drain-notice", "0"),
                 Map.entry("carillon.edge.drain-window", "200ms"),
                 Map.entry("carillon.endpoints.echo.path", "/ws"),
                 Map.entry("carillon.endpoints.echo.dialect", "push"),
@@ -185,7 +186,17 @@ final class EchoNode implements AutoCloseable {
 
         @Bean
         DrainListener drainListener(Echo echo) {
-            return window -> echo.announced = window;
+            return new DrainListener() {
+                @Override
+                public void begun() {
+                    echo.drains++;
+                }
+
+                @Override
+                public void announce(Duration window) {
+                    echo.announced = window;
+                }
+            };
         }
     }
 
@@ -227,6 +238,7 @@ final class EchoNode implements AutoCloseable {
         final BlockingQueue<Session> opened = new LinkedBlockingQueue<>();
         final BlockingQueue<Ended> ended = new LinkedBlockingQueue<>();
         final AtomicInteger received = new AtomicInteger();
+        volatile int drains;
         volatile Duration announced;
 
         @Override

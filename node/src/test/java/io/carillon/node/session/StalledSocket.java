@@ -84,7 +84,4 @@ public final class StalledSocket implements Socket {
     public void close(CloseCode code) {
         closes.add(code);
     }
-
-    @Override
-    public void reading(boolean on) {}
 }

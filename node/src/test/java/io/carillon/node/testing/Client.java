@@ -78,6 +78,13 @@ public final class Client implements AutoCloseable {
         }
     }
 
+    /** What has come and was not read yet. */
+    public List<JsonNode> rest() {
+        var raw = new ArrayList<String>();
+        messages.drainTo(raw);
+        return raw.stream().map(JSON::readTree).toList();
+    }
+
     /** Takes nothing more from the connection, as a program that hangs. */
     public void stopReading() {
         reading = false;

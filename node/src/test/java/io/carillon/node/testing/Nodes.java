@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import javax.crypto.Mac;
@@ -40,15 +41,18 @@ public final class Nodes implements AutoCloseable {
     }
 
     public void add() {
-        var arguments = new ArrayList<String>(List.of(
-                "--carillon.port=0",
-                "--carillon.management-port=0",
-                "--carillon.redis.url=" + redisUrl,
-                "--carillon.auth.jwt-secret=" + JWT_SECRET,
-                "--carillon.auth.api-keys=" + API_KEY,
-                "--carillon.ops.warm-up=0",
-                "--carillon.edge.drain-window=500ms"));
-        settings.forEach((name, value) -> arguments.add("--" + name + "=" + value));
+        var all = new LinkedHashMap<>(Map.of(
+                "carillon.port", "0",
+                "carillon.management-port", "0",
+                "carillon.redis.url", redisUrl,
+                "carillon.auth.jwt-secret", JWT_SECRET,
+                "carillon.auth.api-keys", API_KEY,
+                "carillon.ops.warm-up", "0",
+                "carillon.edge.drain-notice", "0",
+                "carillon.edge.drain-window", "500ms"));
+        all.putAll(settings);
+        var arguments = new ArrayList<String>();
+        all.forEach((name, value) -> arguments.add("--" + name + "=" + value));
         nodes.add(new SpringApplicationBuilder(CarillonNode.class)
                 .web(WebApplicationType.REACTIVE)
                 .profiles("local")
@@ -84,9 +88,20 @@ public final class Nodes implements AutoCloseable {
         nodes.get(node).close();
     }
 
+    /** Whether the node has not ended. */
+    public boolean running(int node) {
+        return nodes.get(node).isActive();
+    }
+
     /** Calls the HTTP API of the first node with the key of a service; null body for none. */
     public HttpResponse<String> call(String method, String path, String body) throws IOException, InterruptedException {
-        var request = HttpRequest.newBuilder(URI.create(url(0) + path)).header("X-API-Key", API_KEY);
+        return call(0, method, path, body);
+    }
+
+    /** The same of any node. */
+    public HttpResponse<String> call(int node, String method, String path, String body)
+            throws IOException, InterruptedException {
+        var request = HttpRequest.newBuilder(URI.create(url(node) + path)).header("X-API-Key", API_KEY);
         if (body == null) request.method(method, HttpRequest.BodyPublishers.noBody());
         else {
             request.method(method, HttpRequest.BodyPublishers.ofString(body))

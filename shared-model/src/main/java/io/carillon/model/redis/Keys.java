@@ -128,6 +128,29 @@ public record Keys(String prefix) {
         return prefix + ":config";
     }
 
+    /** Stream on which a service puts its durable events; beside it {@code …:owner}, who drains it. */
+    public String ingress(String service) {
+        return prefix + ":ingress:{" + Ids.check(service, "service") + '}';
+    }
+
+    /** The service of an {@link #ingress} stream; null when the key is none. */
+    public @Nullable String serviceOf(String key) {
+        String start = prefix + ":ingress:{";
+        if (!key.startsWith(start) || !key.endsWith("}")) return null;
+        String service = key.substring(start.length(), key.length() - 1);
+        return Ids.valid(service) ? service : null;
+    }
+
+    /** Set of the services whose streams have been found. */
+    public String ingressServices() {
+        return prefix + ":ingress:services";
+    }
+
+    /** Says which node looks for streams at the moment. */
+    public String ingressScan() {
+        return prefix + ":ingress:scan";
+    }
+
     /** Stream of what could not be delivered, with source and reason; capped. */
     public String deadLetters() {
         return prefix + ":dead-letters";

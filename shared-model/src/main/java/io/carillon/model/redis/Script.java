@@ -25,7 +25,11 @@ public enum Script {
     /** Users of a room. */
     ROOM,
     /** Plain commands on one key. */
-    KEY;
+    KEY,
+    /** One stream of events from a service: who drains it, and what is read from it. */
+    INGRESS,
+    /** What could not be delivered. */
+    LETTER;
 
     /** How the Redis in use spreads messages; decides which publish command the scripts call. */
     public enum Mode {
@@ -71,7 +75,7 @@ public enum Script {
         return "#!lua name=carillon\nlocal function append(KEYS, ARGV)\n" + PUBLISH.source(mode) + "end\n"
                 + "redis.register_function('carillon_publish', function(keys, args)\n"
                 + "  for i = 3, #args, 2 do\n"
-                + "    if args[i] == 'trusted' then return redis.error_reply('CARILLONOPTION unknown option') end\n"
+                + "    if args[i] == 'trusted' or args[i] == 'source' then return redis.error_reply('CARILLONOPTION unknown option') end\n"
                 + "  end\n"
                 + "  local reply = append(keys, args)\n"
                 + "  if reply.err then return reply end\n"

@@ -1,13 +1,20 @@
 -- Appends one event to a channel's history and publishes it, atomically: offset, epoch, history, idempotency, PUBLISH.
 --
 -- KEYS[1]  the channel: <prefix>:<namespace>:(user|room|broadcast):{<id>}; also the key of its meta. Beside it
---          <channel>:history (list of stamped events) and <channel>:ids (sorted set, event id -> offset)
+--          <channel>:history (list of stamped events), <channel>:ids (sorted set, event id -> offset) and
+--          <channel>:sources (hash, ingress stream -> last entry of it that is in the history)
 -- ARGV[1]  the event, one JSON object as text
 -- ARGV[2]  its id, [A-Za-z0-9._:@~+=-]{1,128}; '' to take the event's own "id", or else <epoch>-<offset>
 -- ARGV[3..] option pairs:
---   max <events kept>  ttl <seconds the history outlives the last publish>  meta <seconds the meta does>
+--   max <events kept; 256 of a user, 1024 of a room, 2048 of the broadcast>
+--   ttl <seconds the history outlives the last publish; 300>  meta <seconds the meta does; 172800>
 --   trusted 1          a node has validated the event, its id and its channel; without it all are checked here
--- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers}
+--   source <name> entry <stream entry id> after <stream entry id or ''>   with trusted only, see below
+-- reply    {offset, epoch, timestamp ms, duplicate 0|1, receivers}; of a duplicate by its source the channel's top
+--
+-- A worker that drains a stream in order names stream and entry. An entry that is not behind the last one taken from the
+-- stream is a duplicate, however long ago that was: this outlives the ids, which go with the history. An entry whose
+-- predecessor (after) has not been taken is refused with CARILLONORDER, so that none can overtake one that failed.
 --
 -- Stamps replace the opening brace: {"channel":"user:u1","offset":17,"epoch":"e","timestamp":1760000000123,"id":"i",
 -- Meta is <epoch> <offset> <timestamp of the last event> <primary's replication id> <previous epoch or -> <offset at
@@ -19,12 +26,21 @@ local kind, name = string.match(channel, '^[^:]+:[^:]+:(%l+):{(.+)}$')
 if not kind or #name > 128 or (kind ~= 'user' and kind ~= 'room' and kind ~= 'broadcast') then
   return redis.error_reply('CARILLONCHANNEL expected <prefix>:<namespace>:user|room|broadcast:{<id>}')
 end
-local options = {max = 256, ttl = 300, meta = 172800, trusted = 0}
+local options = {max = kind == 'user' and 256 or kind == 'room' and 1024 or 2048, ttl = 300, meta = 172800, trusted = 0}
+local relayed = {}
 for i = 3, #ARGV, 2 do
   local key, value = ARGV[i], tonumber(ARGV[i + 1])
-  if not options[key] then return redis.error_reply('CARILLONOPTION unknown option') end
-  if not value or value < 1 or value > 1e7 then return redis.error_reply('CARILLONOPTION expected 1 to 10000000') end
-  options[key] = math.floor(value)
+  if key == 'source' or key == 'entry' or key == 'after' then
+    relayed[key] = ARGV[i + 1]
+  else
+    if not options[key] then return redis.error_reply('CARILLONOPTION unknown option') end
+    if not value or value < 1 or value > 1e7 then return redis.error_reply('CARILLONOPTION expected 1 to 10000000') end
+    options[key] = math.floor(value)
+  end
+end
+local source, entry, after = relayed.source, relayed.entry, relayed.after
+if next(relayed) and (options.trusted ~= 1 or not source or not string.find(entry or '', '^%d+%-%d+$')) then
+  return redis.error_reply('CARILLONOPTION unknown option')
 end
 if options.meta < options.ttl then options.meta = options.ttl end
 local brace = 1
@@ -91,14 +107,35 @@ if fresh then
   epoch = string.format('%x', tonumber(time[1] .. string.format('%06d', tonumber(time[2])))) .. '.' .. string.sub(primary, 1, 4)
 end
 if now < last then now = last end -- time never goes back within a channel
+local function duplicate(place)
+  if fresh then
+    redis.call('SET', channel, epoch .. ' ' .. offset .. ' ' .. last .. ' ' .. primary .. ' ' .. previous .. ' ' .. ended,
+      'EX', options.meta)
+  end
+  return {place, epoch, last, 1, 0}
+end
+local function taken()
+  redis.call('HSET', channel .. ':sources', source, entry)
+  redis.call('EXPIRE', channel .. ':sources', options.meta)
+end
+if source then
+  local function later(a, b) -- numbers of up to 20 digits, without leading zeros
+    local x, y = string.match(a, '^(%d+)%-(%d+)$')
+    local v, w = string.match(b, '^(%d+)%-(%d+)$')
+    if x == v then x, v = y, w end
+    return #x > #v or #x == #v and x > v
+  end
+  local top = redis.call('HGET', channel .. ':sources', source) or '0-0'
+  if not later(entry, top) then return duplicate(offset) end
+  if after and after ~= '' and later(after, top) then
+    return redis.error_reply('CARILLONORDER the entry before this one has not been taken')
+  end
+end
 if id ~= '' then
   local known = redis.call('ZSCORE', ids, id)
   if known then
-    if fresh then
-      redis.call('SET', channel, epoch .. ' ' .. offset .. ' ' .. last .. ' ' .. primary .. ' ' .. previous .. ' ' .. ended,
-        'EX', options.meta)
-    end
-    return {tonumber(known), epoch, last, 1, 0}
+    if source then taken() end
+    return duplicate(tonumber(known))
   end
 end
 offset, last = offset + 1, now
@@ -121,4 +158,5 @@ if named then
   if offset % 16 == 0 then redis.call('ZREMRANGEBYSCORE', ids, '-inf', offset - options.max) end
   redis.call('EXPIRE', ids, options.ttl)
 end
+if source then taken() end
 return {offset, epoch, now, 0, redis.call(PUBLISH, channel, message)}
