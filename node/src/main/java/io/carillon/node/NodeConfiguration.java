@@ -11,6 +11,7 @@ import io.carillon.node.edge.SessionIds;
 import io.carillon.node.edge.UserSessions;
 import io.carillon.node.identity.Authenticator;
 import io.carillon.node.identity.Rule;
+import io.carillon.node.identity.UnsafeSettingsException;
 import io.carillon.node.identity.Verdict;
 import io.carillon.node.presence.NodeState;
 import io.carillon.node.presence.Presence;
@@ -21,6 +22,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.springframework.beans.factory.annotation.Value;
+import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDetails;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
@@ -32,9 +34,19 @@ class NodeConfiguration {
         return Boot.random();
     }
 
+    /** Presence is partitioned in Redis Cluster only. */
     @Bean
-    Keys keys(@Value("${carillon.redis.prefix:carillon}") String prefix) {
-        return new Keys(prefix);
+    Keys keys(
+            @Value("${carillon.redis.prefix:carillon}") String prefix,
+            @Value("${carillon.presence.partitions:0}") int partitions,
+            DataRedisConnectionDetails redis) {
+        boolean cluster = redis.getCluster() != null;
+        if (partitions < 0 || partitions > 1024 || !cluster && partitions > 1) {
+            throw new UnsafeSettingsException(
+                    "CARILLON_PRESENCE_PARTITIONS must be 1 to 1024 in Redis Cluster, and 1 or unset elsewhere, where"
+                            + " presence is one part");
+        }
+        return new Keys(prefix, !cluster ? 0 : partitions == 0 ? Keys.CLUSTER_PARTITIONS : partitions);
     }
 
     @Bean
@@ -53,13 +65,19 @@ class NodeConfiguration {
         return new SessionIds(boot.id());
     }
 
-    /** Without Redis a session could neither be welcomed nor reached: the client tries another node. */
+    /**
+     * Without Redis a session could neither be welcomed nor reached, and with too much waiting for those that are here
+     * one more would only wait, too: the client tries another node.
+     */
     @Bean
-    Gatekeeper gatekeeper(Authenticator authenticator, Backplane backplane) {
+    Gatekeeper gatekeeper(Authenticator authenticator, Backplane backplane, Dispatch dispatch) {
         var away = new Verdict.Refused(503, "this node has no Redis at the moment; try again shortly", "unavailable");
-        return (endpoint, credentials, address) -> backplane.connected()
-                ? authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"))
-                : CompletableFuture.completedFuture(away);
+        var busy = new Verdict.Refused(503, "this node has too much to send at the moment; try again shortly", "busy");
+        return (endpoint, credentials, address) -> {
+            if (!backplane.connected()) return CompletableFuture.completedFuture(away);
+            if (dispatch.overloaded()) return CompletableFuture.completedFuture(busy);
+            return authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"));
+        };
     }
 
     @Bean

@@ -8,6 +8,7 @@ import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.identity.Principal;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.OverLimit;
 import io.carillon.node.session.OutboxSettings;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.Socket;
@@ -71,7 +72,7 @@ public class LaneBenchmark {
                 1,
                 Set.of(),
                 true,
-                0,
+                0, OverLimit.REFUSE,
                 true,
                 false,
                 Set.of(),

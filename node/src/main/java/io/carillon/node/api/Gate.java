@@ -1,8 +1,13 @@
 package io.carillon.node.api;
 
 import io.carillon.node.identity.ApiKeys;
+import io.carillon.node.session.Bucket;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.springframework.core.annotation.Order;
 import org.springframework.core.io.buffer.DataBuffer;
@@ -43,9 +48,29 @@ final class Gate implements WebFilter {
             PathPatternParser.defaultInstance.parse("/api/ws/connect"));
 
     private final ApiKeys keys;
+    private final ApiSettings settings;
+    private final Counter limited;
 
-    Gate(ApiKeys keys) {
+    /** When each caller's bucket is full again, nanoseconds; there are no more callers than keys. */
+    private final ConcurrentMap<String, AtomicLong> full = new ConcurrentHashMap<>();
+
+    Gate(ApiKeys keys, ApiSettings settings, MeterRegistry registry) {
         this.keys = keys;
+        this.settings = settings;
+        this.limited = registry.counter("carillon.api.limited");
+    }
+
+    private boolean mayCall(String caller) {
+        int rate = settings.callsPerSecond();
+        if (rate == 0) return true;
+        long now = System.nanoTime();
+        AtomicLong bucket = full.computeIfAbsent(caller, fresh -> new AtomicLong(now));
+        while (true) {
+            long at = bucket.get();
+            long next = Bucket.take(at, now, 1_000_000_000L / rate, settings.callBurst());
+            if (next == at) return false;
+            if (bucket.compareAndSet(at, next)) return true;
+        }
     }
 
     @Override
@@ -61,6 +86,10 @@ final class Gate implements WebFilter {
             if (caller == null) {
                 return refuse(
                         exchange, 401, "this call needs an API key: `Authorization: Bearer <key>` or `X-API-Key`");
+            }
+            if (!mayCall(caller)) {
+                limited.increment();
+                return refuse(exchange, 429, "too many calls with this API key: slow down");
             }
             exchange.getAttributes().put(CALLER, caller);
         }

@@ -53,7 +53,7 @@ final class Problems {
         var builder = ResponseEntity.status(status)
                 .contentType(MediaType.APPLICATION_PROBLEM_JSON)
                 .header(HttpHeaders.CACHE_CONTROL, "no-store");
-        if (status == 503) {
+        if (status == 503 || status == 429) {
             // Not all callers at the same moment again.
             builder.header(
                     HttpHeaders.RETRY_AFTER,

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  * Carries events between nodes. Promises, for every adapter:
  *
  * <ul>
- *   <li>Messages of one publisher on one channel arrive in the order in which its calls returned, while connected.
+ *   <li>Messages of one publisher on one channel arrive in the order in which its calls returned, while connected
+ *       (those under way while a slot of Redis Cluster moves may overtake each other).
  *   <li>{@link #append} is atomic: offset, history and publication happen together or not at all, and the same id on one
  *       channel is one event as long as the history holds it.
  *   <li>While the link is down every call fails at once with {@link BackplaneException}; nothing is queued. A call whose
@@ -87,7 +88,10 @@ public interface Backplane {
     /** Puts a message that cannot be delivered aside, with where it came from and why. Best effort, bounded. */
     void deadLetter(String source, String reason, byte[] message);
 
-    /** Whether the link is up: commands are accepted and subscriptions flow. Safe from any thread. */
+    /**
+     * Whether the link is up: commands are accepted and subscriptions flow. In Redis Cluster, whether they do for most
+     * primaries: one that is down makes its own channels fail, not the node. Safe from any thread.
+     */
     boolean connected();
 
     /**

@@ -6,6 +6,8 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
 
 /** Makes one exception out of everything Lettuce throws. */
 final class BackplaneExceptions {
@@ -30,8 +32,14 @@ final class BackplaneExceptions {
         if (cause instanceof RedisCommandTimeoutException) {
             return "Redis did not answer within " + RedisSettings.TIMEOUT.toSeconds() + " s";
         }
-        if (cause instanceof RedisCommandExecutionException) return "Redis refused: " + cause.getMessage();
-        if (cause instanceof BackplaneException) return String.valueOf(cause.getMessage());
+        if (cause instanceof BackplaneException || cause instanceof Disagreement) {
+            return String.valueOf(cause.getMessage());
+        }
+        // A refused password, or one that is missing, is inside the failure to connect; so is a certificate.
+        for (Throwable inner = cause; inner != null; inner = inner.getCause()) {
+            if (inner instanceof RedisCommandExecutionException) return "Redis refused: " + inner.getMessage();
+            if (inner instanceof SSLException) return "TLS with Redis failed: " + inner.getMessage();
+        }
         String message = cause.getMessage();
         return "the connection to Redis broke" + (message == null ? "" : ": " + message);
     }
@@ -46,7 +54,15 @@ final class BackplaneExceptions {
         return inScript.find() && inScript.group(1).startsWith(word);
     }
 
-    private static Throwable unwrap(Throwable failure) {
+    /** The first of these words that Redis' refusal starts with; null when it is none. */
+    static @Nullable String refusal(Throwable failure, String... words) {
+        for (String word : words) {
+            if (refusedWith(failure, word)) return word;
+        }
+        return null;
+    }
+
+    static Throwable unwrap(Throwable failure) {
         Throwable cause = failure;
         while ((cause instanceof CompletionException || cause instanceof ExecutionException)
                 && cause.getCause() != null) {

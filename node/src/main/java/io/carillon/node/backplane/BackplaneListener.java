@@ -2,7 +2,11 @@ package io.carillon.node.backplane;
 
 import io.carillon.model.channel.ChannelName;
 
-/** Receives what the backplane brings. Called on its reader thread: implementations hand on and return. */
+/**
+ * Receives what the backplane brings. Called on its reader threads: implementations hand on and return. For one channel
+ * the calls come one after the other; for different channels they may come at once (Redis Cluster has a reader for each
+ * primary).
+ */
 public interface BackplaneListener {
     /** From here on, everything published on the channel arrives. Called again after each re-subscription. */
     void subscribed(ChannelName channel);
@@ -16,6 +20,9 @@ public interface BackplaneListener {
     /** A control message for this node. */
     void control(byte[] message);
 
-    /** The link came up (true) or broke (false). */
+    /**
+     * The link came up (true) or broke (false). Each channel is told of by itself: those of a primary that is still
+     * there flow on.
+     */
     void linked(boolean up);
 }

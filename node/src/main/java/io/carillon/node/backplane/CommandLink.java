@@ -1,18 +1,17 @@
 package io.carillon.node.backplane;
 
-import io.carillon.model.redis.Script;
 import io.lettuce.core.RedisFuture;
-import io.lettuce.core.ScriptOutputType;
+import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.async.RedisAsyncCommands;
 import java.util.ArrayDeque;
-import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,11 +19,17 @@ import org.jspecify.annotations.Nullable;
  * scripts. Safe from any thread.
  */
 final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
-    private final Function<CommandLink, CompletionStage<StatefulRedisConnection<byte[], byte[]>>> connector;
+    /** Takes on calls whose key is another primary's by now. */
+    interface Redirects {
+        /** Whether the call is seen to; else it fails with what Redis said. */
+        boolean redirect(Call<?, ?> call, String refusal, CommandLink from);
+    }
+
+    private final Function<RedisURI, CompletionStage<StatefulRedisConnection<byte[], byte[]>>> connector;
     private final Function<RedisAsyncCommands<byte[], byte[]>, CompletionStage<?>> preparation;
     private final Runnable onChange;
+    private final Redirects redirects;
     private final int queue;
-    private final Script.Mode mode;
     private volatile @Nullable Wire wire;
     private volatile long answered;
 
@@ -32,31 +37,30 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
             String name,
             ScheduledExecutorService control,
             RedisSettings settings,
-            Script.Mode mode,
-            Function<CommandLink, CompletionStage<StatefulRedisConnection<byte[], byte[]>>> connector,
+            Supplier<CompletionStage<RedisURI>> where,
+            Function<RedisURI, CompletionStage<StatefulRedisConnection<byte[], byte[]>>> connector,
             Function<RedisAsyncCommands<byte[], byte[]>, CompletionStage<?>> preparation,
+            Redirects redirects,
             Runnable onChange) {
-        super(name, control, settings.jitter().toMillis() / 10);
+        super(name, control, where, settings.jitter().toMillis() / 10);
         this.queue = settings.requestQueue();
-        this.mode = mode;
+        this.redirects = redirects;
         this.connector = connector;
         this.preparation = preparation;
         this.onChange = onChange;
     }
 
-    /** Runs a command. */
+    /** Runs a command on this connection whatever happens to slots. */
     <T> CompletableFuture<T> command(Function<RedisAsyncCommands<byte[], byte[]>, RedisFuture<T>> command) {
-        return submit((redis, whole) -> command.apply(redis), Function.identity());
+        return submit(new Call<>(null, (redis, whole) -> command.apply(redis), Function.identity(), null, true));
     }
 
-    /** Runs a script; the stage fails with the plain {@link BackplaneException}, not wrapped in another. */
-    <T> CompletableFuture<T> script(Script script, Function<List<Object>, T> reply, byte[] key, byte[]... arguments) {
-        byte[][] keys = {key};
-        return submit(
-                (redis, whole) -> whole
-                        ? redis.<List<Object>>eval(script.source(mode), ScriptOutputType.MULTI, keys, arguments)
-                        : redis.<List<Object>>evalsha(script.sha1(mode), ScriptOutputType.MULTI, keys, arguments),
-                reply);
+    /** Runs a call; its stage fails with the plain {@link BackplaneException}, not wrapped in another. */
+    <T> CompletableFuture<T> submit(Call<?, T> call) {
+        Wire open = wire;
+        if (open == null) call.done.completeExceptionally(BackplaneExceptions.down());
+        else open.submit(call);
+        return call.done;
     }
 
     boolean open() {
@@ -75,8 +79,8 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
     }
 
     @Override
-    CompletionStage<StatefulRedisConnection<byte[], byte[]>> connect() {
-        return connector.apply(this);
+    CompletionStage<StatefulRedisConnection<byte[], byte[]>> connect(RedisURI uri) {
+        return connector.apply(uri);
     }
 
     @Override
@@ -99,27 +103,41 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
         onChange.run();
     }
 
-    private <A, T> CompletableFuture<T> submit(Transmission<A> transmission, Function<A, T> reply) {
-        Wire open = wire;
-        if (open == null) return CompletableFuture.failedFuture(BackplaneExceptions.down());
-        var call = new Call<>(transmission, reply);
-        open.submit(call);
-        return call.done;
-    }
-
     /** Sends a command; a script as a whole where the server has forgotten it. */
-    private interface Transmission<T> {
+    interface Transmission<T> {
         RedisFuture<T> to(RedisAsyncCommands<byte[], byte[]> redis, boolean whole);
     }
 
-    private static final class Call<A, T> {
+    /** Something asked of Redis. What is not on its way is touched by one thread at a time. */
+    static final class Call<A, T> {
+        final Shard.@Nullable Work work;
+        final @Nullable String key;
+        /** Whether all keys it touches are named, so that a server which has only some of them refuses it. */
+        final boolean declared;
+
+        final long born = System.nanoTime();
         private final Transmission<A> transmission;
         private final Function<A, T> reply;
         private final CompletableFuture<T> done = new CompletableFuture<>();
+        /** Whether to say ASKING before it (Redis Cluster: the slot is about to be this server's). */
+        boolean asking;
 
-        private Call(Transmission<A> transmission, Function<A, T> reply) {
+        /** @param key decides which primary it goes to; null for one that stays where it is put */
+        Call(
+                Shard.@Nullable Work work,
+                Transmission<A> transmission,
+                Function<A, T> reply,
+                @Nullable String key,
+                boolean declared) {
+            this.work = work;
             this.transmission = transmission;
             this.reply = reply;
+            this.key = key;
+            this.declared = declared;
+        }
+
+        void fail(BackplaneException failure) {
+            done.completeExceptionally(failure);
         }
 
         private void answer(A answer) {
@@ -168,6 +186,10 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
             underWay++;
             RedisFuture<A> answer;
             try {
+                if (call.asking) {
+                    call.asking = false;
+                    var unused = redis.asking();
+                }
                 answer = call.transmission.to(redis, whole);
             } catch (RuntimeException e) {
                 underWay--;
@@ -193,10 +215,15 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
                 finish(() -> call.answer(value));
                 return;
             }
+            if (call.key != null) {
+                String refusal = BackplaneExceptions.refusal(failure, "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN");
+                String said = String.valueOf(BackplaneExceptions.unwrap(failure).getMessage());
+                if (refusal != null && redirects.redirect(call, said, CommandLink.this)) return;
+            }
             finish(() -> call.done.completeExceptionally(BackplaneExceptions.of(failure)));
-            // A primary that was demoted takes no writes; a new connection finds the new primary.
-            if (BackplaneExceptions.refusedWith(failure, "READONLY"))
-                drop(connection, "it no longer leads to the primary");
+            // A primary that was demoted takes no writes, one that starts none yet; a new connection finds the new one.
+            String refusal = BackplaneExceptions.refusal(failure, "READONLY", "MASTERDOWN", "LOADING");
+            if (refusal != null) drop(connection, "it does not lead to a working primary (" + refusal + ")");
         }
 
         private void resume() {

@@ -65,8 +65,13 @@ public final class DeadLetters {
         }
     }
 
-    /** Keeps a letter, unless the same was kept within the last minute. */
-    public CompletionStage<?> put(String source, String channel, String reason, byte[] message) {
+    /**
+     * Keeps a letter, unless the same was kept within the last minute.
+     *
+     * @param message the message, or at least the first {@link #KEPT} bytes of it
+     * @param size of the whole message, in bytes
+     */
+    public CompletionStage<?> put(String source, String channel, String reason, byte[] message, int size) {
         byte[] kept = Arrays.copyOf(message, Math.min(message.length, KEPT));
         List<byte[]> arguments = new ArrayList<>();
         for (String word : List.of(
@@ -83,7 +88,7 @@ public final class DeadLetters {
                 "time",
                 Long.toString(clock.millis()),
                 "size",
-                Integer.toString(message.length),
+                Integer.toString(size),
                 "message")) {
             arguments.add(word.getBytes(StandardCharsets.UTF_8));
         }

@@ -2,12 +2,14 @@ package io.carillon.node.backplane;
 
 import io.lettuce.core.RedisChannelHandler;
 import io.lettuce.core.RedisConnectionStateListener;
+import io.lettuce.core.RedisURI;
 import io.lettuce.core.api.StatefulConnection;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -24,28 +26,37 @@ import org.slf4j.LoggerFactory;
 abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
     private static final Logger log = LoggerFactory.getLogger(Link.class);
 
-    /** Longest wait between two attempts, ms. */
-    private static final long MAX_BACKOFF = 5_000;
+    /** Longest wait between two attempts, ms; after an outage nothing is published or delivered for up to this long. */
+    private static final long MAX_BACKOFF = 1_500;
+
+    /** Failed attempts between two words about it in the log, about a minute and a half. */
+    private static final int SAY_AGAIN = 24;
 
     private final String name;
     private final ScheduledExecutorService control;
     private final long jitter;
+    private final Supplier<CompletionStage<RedisURI>> where;
     // Touched by the control thread only.
     private int attempts;
     private boolean started;
 
     private volatile @Nullable C current;
+    private volatile @Nullable RedisURI at;
     private volatile boolean stopped;
 
-    /** @param jitter longest wait before the first attempt after a loss, ms */
-    Link(String name, ScheduledExecutorService control, long jitter) {
+    /**
+     * @param where tells before each attempt where to connect
+     * @param jitter longest wait before the first attempt after a loss, ms
+     */
+    Link(String name, ScheduledExecutorService control, Supplier<CompletionStage<RedisURI>> where, long jitter) {
         this.name = name;
         this.control = control;
+        this.where = where;
         this.jitter = jitter;
     }
 
     /** Opens a connection. */
-    abstract CompletionStage<C> connect();
+    abstract CompletionStage<C> connect(RedisURI uri);
 
     /** Makes it ready for work; a failure closes it. */
     abstract CompletionStage<?> prepare(C connection);
@@ -65,6 +76,14 @@ abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
     /** The connection to work with; null while there is none. */
     final @Nullable C current() {
         return current;
+    }
+
+    /** Gives the connection up if it leads elsewhere than to the primary, or there no longer is one. */
+    final void verify(RedisURI primary) {
+        C connection = current;
+        RedisURI here = at;
+        if (connection == null || here == null || SlotMap.name(here).equals(SlotMap.name(primary))) return;
+        drop(connection, "the primary is " + SlotMap.name(primary) + " now, not " + SlotMap.name(here));
     }
 
     /** Gives the connection up, if it is still this one; a new one is made. */
@@ -87,7 +106,10 @@ abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
         if (stopped) return;
         CompletionStage<C> connecting;
         try {
-            connecting = connect();
+            connecting = where.get().thenCompose(uri -> {
+                at = uri;
+                return connect(uri);
+            });
         } catch (RuntimeException e) {
             failed(e);
             return;
@@ -145,13 +167,13 @@ abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
 
     private void failed(Throwable failure) {
         if (stopped) return;
-        if (attempts == 0) {
+        if (attempts == 0 || attempts % SAY_AGAIN == 0) {
             log.warn(
                     "Redis cannot be reached; trying on. connection={} reason={}",
                     name,
                     BackplaneExceptions.text(failure));
         }
-        attempts = Math.min(attempts + 1, 30);
+        attempts++;
         long longest = Math.min(MAX_BACKOFF, 50L << Math.min(attempts, 10));
         again(longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2 + 1));
     }

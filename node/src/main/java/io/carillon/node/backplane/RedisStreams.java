@@ -6,6 +6,7 @@ import io.carillon.model.redis.Script;
 import io.lettuce.core.KeyScanArgs;
 import io.lettuce.core.KeyScanCursor;
 import io.lettuce.core.ScanCursor;
+import io.lettuce.core.StreamMessage;
 import io.lettuce.core.XReadArgs;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -15,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 
 /**
  * Streams on Redis 6.2 and later.
@@ -36,36 +38,40 @@ final class RedisStreams implements Streams {
 
     @Override
     public CompletionStage<Set<String>> find(String start) {
-        return page(start, ScanCursor.INITIAL, new HashSet<>());
+        CompletionStage<Set<String>> all = CompletableFuture.completedFuture(new HashSet<>());
+        for (Shard shard : connections.shards()) {
+            all = all.thenCompose(found -> page(shard.general(), start, ScanCursor.INITIAL, found));
+        }
+        return all;
     }
 
-    private CompletionStage<Set<String>> page(String start, ScanCursor cursor, Set<String> found) {
+    private CompletionStage<Set<String>> page(CommandLink link, String start, ScanCursor cursor, Set<String> found) {
         KeyScanArgs which = KeyScanArgs.Builder.type("stream");
         which.match(start + "*").limit(PAGE);
-        CompletionStage<KeyScanCursor<byte[]>> page = connections.general().command(redis -> redis.scan(cursor, which));
+        CompletionStage<KeyScanCursor<byte[]>> page = link.command(redis -> redis.scan(cursor, which));
         return page.thenCompose(next -> {
             for (byte[] key : next.getKeys()) found.add(new String(key, StandardCharsets.UTF_8));
             if (next.isFinished()) return CompletableFuture.completedFuture(found);
             var later = new CompletableFuture<Void>();
             var unused =
                     connections.control().schedule(() -> later.complete(null), PAUSE_MILLIS, TimeUnit.MILLISECONDS);
-            return later.thenCompose(ok -> page(start, next, found));
+            return later.thenCompose(ok -> page(link, start, next, found));
         });
     }
 
     @Override
     public Stream open(String key) {
-        CommandLink link = connections.own("stream");
+        CommandLink link = connections.own("stream", key);
         link.start();
-        return new Own(key, link);
+        return new Own(connections, key, link);
     }
 
-    private record Own(String key, CommandLink link) implements Stream {
+    private record Own(RedisConnections connections, String key, CommandLink link) implements Stream {
         @Override
         public CompletionStage<List<Object>> run(Script script, String on, List<String> arguments) {
             byte[][] values = new byte[arguments.size()][];
             for (int i = 0; i < values.length; i++) values[i] = bytes(arguments.get(i));
-            return link.script(script, reply -> reply, bytes(on), values);
+            return connections.script(link, script, on, values);
         }
 
         @Override
@@ -74,8 +80,13 @@ final class RedisStreams implements Streams {
                 throw new IllegalArgumentException("a wait is shorter than the time a command may take");
             }
             var from = io.lettuce.core.XReadArgs.StreamOffset.from(bytes(key), after);
-            return link.command(redis ->
-                            redis.xread(XReadArgs.Builder.block(longest).count(1), from))
+            return link.submit(new CommandLink.Call<>(
+                            Shard.Work.GENERAL,
+                            (redis, whole) ->
+                                    redis.xread(XReadArgs.Builder.block(longest).count(1), from),
+                            Function.<List<StreamMessage<byte[], byte[]>>>identity(),
+                            key,
+                            true))
                     .thenApply(entries -> entries != null && !entries.isEmpty());
         }
 

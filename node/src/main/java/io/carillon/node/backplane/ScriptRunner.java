@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.concurrent.CompletionStage;
 
 /**
- * Runs Carillon's scripts on Redis: EVALSHA, and EVAL once where the server has forgotten the script. Integers come as
- * Long, texts as byte arrays, tables as lists. Fails with {@link BackplaneException} at once while disconnected. Safe from any thread.
+ * Runs Carillon's scripts on Redis: EVALSHA, and EVAL once where the server has forgotten the script; in Cluster on the
+ * primary that holds the key. Integers come as Long, texts as byte arrays, tables as lists. Fails with
+ * {@link BackplaneException} at once while disconnected. Safe from any thread.
  */
 public interface ScriptRunner {
     CompletionStage<List<Object>> run(Script script, String key, List<String> arguments);
@@ -15,4 +16,7 @@ public interface ScriptRunner {
     default CompletionStage<List<Object>> runBytes(Script script, String key, List<byte[]> arguments) {
         throw new UnsupportedOperationException("this runner takes text only");
     }
+
+    /** How many subscribe to a topic of ours: {@code PUBSUB NUMSUB}, in Cluster {@code PUBSUB SHARDNUMSUB}. */
+    CompletionStage<Long> subscribers(String topic);
 }

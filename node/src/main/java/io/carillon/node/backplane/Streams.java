@@ -1,6 +1,8 @@
 package io.carillon.node.backplane;
 
+import io.carillon.model.redis.Script;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 
@@ -18,7 +20,10 @@ public interface Streams {
     Stream open(String key);
 
     /** One stream, on a connection of its own: somebody waits on it, and its replies may be large. */
-    interface Stream extends ScriptRunner, AutoCloseable {
+    interface Stream extends AutoCloseable {
+        /** As {@link ScriptRunner#run}, for keys of the stream's slot. */
+        CompletionStage<List<Object>> run(Script script, String key, List<String> arguments);
+
         /** Completes with true once there is an entry behind the given one, with false if none came in this time. */
         CompletionStage<Boolean> await(String after, Duration longest);
 

@@ -120,9 +120,6 @@ public final class Channels implements BackplaneListener {
 
     @Override
     public void linked(boolean up) {
-        if (!up) {
-            for (Worker worker : workers) worker.loop.execute(worker::lostAll);
-        }
         ChannelListener to = listener;
         if (to != null) to.linked(up);
     }
@@ -281,12 +278,6 @@ public final class Channels implements BackplaneListener {
             if (channel != null && channel.state != Channel.State.IDLE) channel.state = Channel.State.SUBSCRIBING;
         }
 
-        private void lostAll() {
-            for (Channel channel : channels.values()) {
-                if (channel.state != Channel.State.IDLE) channel.state = Channel.State.SUBSCRIBING;
-            }
-        }
-
         private void compareAll() {
             for (Channel channel : new ArrayList<>(channels.values())) {
                 if (channel.state == Channel.State.LIVE) {
@@ -325,8 +316,7 @@ public final class Channels implements BackplaneListener {
         }
 
         private void failed(Channel channel) {
-            // While the link is down the next subscription starts over; otherwise try again, ever more slowly.
-            if (!backplane.connected()) return;
+            // Ever more slowly; when its link is down the channel is lost, and the next subscription starts over.
             channel.failures++;
             readIn(channel, Math.min(500, settings.retry().toMillis() << Math.min(channel.failures, 5)));
         }

@@ -12,8 +12,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Carries out what other nodes ask of this one: {@code {"op":"kick"|"join"|"leave","namespace":…,"user":…,"room":…}}, or
- * {@code {"op":"drain"}}.
+ * Carries out what other nodes ask of this one: {@code {"op":"kick"|"join"|"leave","namespace":…,"user":…,"room":…}},
+ * {@code {"op":"close","session":…,"code":4504|4509}}, or {@code {"op":"drain"}}.
  */
 final class Control {
     private static final Logger log = LoggerFactory.getLogger(Control.class);
@@ -43,6 +43,13 @@ final class Control {
                 .put("room", room));
     }
 
+    static byte[] close(String session, CloseCode code) {
+        return JSON.writeValueAsBytes(JSON.createObjectNode()
+                .put("op", "close")
+                .put("session", session)
+                .put("code", code.code()));
+    }
+
     static byte[] drain() {
         return JSON.writeValueAsBytes(JSON.createObjectNode().put("op", "drain"));
     }
@@ -63,6 +70,10 @@ final class Control {
             op = node.path("op").asString("");
             if (op.equals("drain")) {
                 drain.run();
+                return;
+            }
+            if (op.equals("close")) {
+                close(node.path("session").asString(""), node.path("code").asInt(0));
                 return;
             }
             namespace = new Namespace(node.path("namespace").asString(""));
@@ -88,6 +99,17 @@ final class Control {
                         case "leave" -> commands.moveOut(lane, session, room);
                         default -> {}
                     }
+                }
+            });
+        }
+    }
+
+    private void close(String id, int number) {
+        CloseCode code = number == CloseCode.REPLACED.code() ? CloseCode.REPLACED : CloseCode.TOO_MANY_SESSIONS;
+        for (Lane lane : lanes) {
+            lane.run(() -> {
+                for (Session session : List.copyOf(lane.sessions())) {
+                    if (session.id().equals(id)) session.socket().close(code);
                 }
             });
         }

@@ -17,7 +17,6 @@ import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
 import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.concurrent.EventExecutor;
 import java.time.Duration;
@@ -35,6 +34,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -65,7 +65,9 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final Commands commands;
     private final Control control;
     private final Streams streams;
-    private final ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+    private final PooledByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+    private final Memory memory;
+    private volatile BiConsumer<Endpoint, String> overLimit = (endpoint, user) -> {};
 
     /** Who is in a room: asked for by clients, answered from Redis. */
     public interface Members {
@@ -114,6 +116,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 .collect(Collectors.groupingBy(
                         e -> e.namespace().name(),
                         Collectors.flatMapping(e -> e.ephemeralTypes().stream(), Collectors.toUnmodifiableSet())));
+        this.memory = new Memory(allocator, settings.memory());
+        metrics.memory(memory::used);
         this.lanes = new Lane[loops.size()];
         for (int i = 0; i < lanes.length; i++) {
             lanes[i] = new Lane(i, loops.get(i), settings.laneBytes(), metrics);
@@ -142,9 +146,19 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.streams = new Streams(this, presence, recovery, recoverySettings, metrics, allocator);
     }
 
+    /** What to do when a user has one session more; must not wait. */
+    void onSession(BiConsumer<Endpoint, String> look) {
+        overLimit = look;
+    }
+
     /** What to do when an operator wants the node to empty itself and end; run on a thread that must not wait. */
     public void onDrain(Runnable task) {
         control.onDrain(task);
+    }
+
+    /** Whether frames wait for clients in more memory than the settings give them: no time for more clients. */
+    public boolean overloaded() {
+        return memory.exceeded();
     }
 
     /** Starts the lanes' clocks and lets events in. */
@@ -188,7 +202,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
         var left = new AtomicInteger(3);
         var granted = new CompletableFuture<Set<String>>();
-        presence.opened(online(session)).whenComplete((rooms, failure) -> {
+        register(session).whenComplete((rooms, failure) -> {
             granted.complete(rooms == null ? Set.of() : rooms);
             lane.run(() -> arrived(lane, session, left, granted));
         });
@@ -200,8 +214,16 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 position -> arrived(lane, session, left, granted));
     }
 
-    /** The session as presence is told of it. */
-    static Presence.Online online(Session session) {
+    /** Tells presence of the session; then the user's oldest may have to go. */
+    CompletionStage<Set<String>> register(Session session) {
+        Endpoint endpoint = session.endpoint();
+        String user = session.user();
+        return presence.opened(online(session)).whenComplete((rooms, failure) -> {
+            if (failure == null) overLimit.accept(endpoint, user);
+        });
+    }
+
+    private static Presence.Online online(Session session) {
         Endpoint endpoint = session.endpoint();
         Principal principal = session.principal();
         return new Presence.Online(
@@ -299,6 +321,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     /** Once a second on each loop. */
     private void tick(Lane lane) {
         lane.checkOutboxes();
+        if (memory.exceeded()) lane.closeSlowest();
         if (lane.index() == 0) recovery.expire();
         long now = clock.millis();
         List<Session> here = lane.sessions();
@@ -356,9 +379,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
 
     @Override
     public boolean event(Channel channel, Event event) {
+        boolean kept = event.position() != null;
+        if (!memory.takes(kept)) {
+            metrics.dropped(kept, "memory");
+            return false;
+        }
         for (Lane lane : lanes) {
-            if (channel.wantedBy(lane.index()) && lane.full()) {
-                metrics.dropped();
+            if (channel.wantedBy(lane.index()) && lane.full(kept)) {
+                metrics.dropped(kept, "lane");
                 return false;
             }
         }

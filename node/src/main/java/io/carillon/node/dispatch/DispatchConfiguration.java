@@ -103,7 +103,7 @@ class DispatchConfiguration {
                     when refused.temporary() -> throw new BackplaneException("the token could not be judged now");
                     case Verdict.Refused refused -> Optional.empty();
                 });
-        return new Dispatch(
+        var dispatch = new Dispatch(
                 boot.id(),
                 Loops.of(nodeLoops),
                 channels,
@@ -118,6 +118,8 @@ class DispatchConfiguration {
                 recoverySettings,
                 metrics,
                 clock);
+        dispatch.onSession(new Excess(queries, backplane, queryThreads)::look);
+        return dispatch;
     }
 
     private static Dispatch.Members.Page first(PresenceQueries queries, ChannelName room, int limit) {

@@ -15,7 +15,7 @@ public final class DispatchMetrics {
     private final MeterRegistry registry;
     private final Counter delivered;
     private final Counter slow;
-    private final Counter dropped;
+    private final Map<String, Counter> dropped = new ConcurrentHashMap<>();
     private final Timer durable;
     private final Timer ephemeral;
     private final Counter failed;
@@ -29,7 +29,6 @@ public final class DispatchMetrics {
         this.registry = registry;
         delivered = registry.counter("carillon.deliveries");
         slow = registry.counter("carillon.outbox.slow");
-        dropped = registry.counter("carillon.dispatch.dropped");
         durable = timer("carillon.publish", "kind", "durable");
         ephemeral = timer("carillon.publish", "kind", "ephemeral");
         failed = registry.counter("carillon.publish.failures");
@@ -92,8 +91,26 @@ public final class DispatchMetrics {
         slow.increment();
     }
 
-    void dropped() {
-        dropped.increment();
+    /**
+     * An event was not handed to the loops now.
+     *
+     * @param kept whether it is read again later; lost otherwise
+     * @param reason what was full, one of a closed set of words
+     */
+    void dropped(boolean kept, String reason) {
+        dropped.computeIfAbsent(
+                        (kept ? "durable " : "ephemeral ") + reason,
+                        key -> registry.counter(
+                                "carillon.dispatch.dropped", "kind", kept ? "durable" : "ephemeral", "reason", reason))
+                .increment();
+    }
+
+    void memory(LongSupplier used) {
+        Gauge.builder("carillon.frames.memory", used::getAsLong)
+                .description("Memory of frames that wait for clients")
+                .strongReference(true)
+                .baseUnit("bytes")
+                .register(registry);
     }
 
     void published(boolean kept, long nanos) {

@@ -12,8 +12,11 @@ import org.springframework.validation.annotation.Validated;
 /**
  * Limits of dispatch, and how much of each channel is kept.
  *
- * @param laneBytes frames that may wait for the sessions of one event loop, bytes; beyond it ephemeral events are
- *     dropped and durable ones read from the history later
+ * @param laneBytes frames that may wait for the sessions of one event loop, bytes; beyond half of it ephemeral events
+ *     are dropped, beyond all of it durable ones read from the history later
+ * @param memory memory that frames waiting for clients of this node may take, bytes; beyond three quarters of it ephemeral
+ *     events are dropped, beyond all of it durable ones wait, handshakes are refused and the slowest sessions closed;
+ *     0 = half of the direct memory the process may have
  * @param rooms rooms one session may be in; 0 = no limit
  * @param refusals messages over the rate within ten seconds that close a session with 4429
  * @param userHistory events kept of a user's channel
@@ -25,6 +28,7 @@ import org.springframework.validation.annotation.Validated;
 @ConfigurationProperties("carillon.dispatch")
 public record DispatchSettings(
         @Positive @DefaultValue("67108864") long laneBytes,
+        @PositiveOrZero @DefaultValue("0") long memory,
         @PositiveOrZero @DefaultValue("128") int rooms,
         @Positive @DefaultValue("100") int refusals,
         @Positive @DefaultValue("256") int userHistory,

@@ -10,6 +10,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.internal.PlatformDependent;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * no timer: at low load a sweep carries one event at once, at high load the batches grow by themselves, since sends are
  * nearly the whole cost.
  *
- * <p>{@link #run}, {@link #deliver} and {@link #full} are safe from any thread; everything else belongs to the loop.
+ * <p>{@link #run}, {@link #deliver} and {@link #full(boolean)} are safe from any thread; everything else belongs to the loop.
  */
 final class Lane {
     private static final Logger log = LoggerFactory.getLogger(Lane.class);
@@ -85,9 +86,9 @@ final class Lane {
         return outboxBytes;
     }
 
-    /** Whether more than the limit waits. */
-    boolean full() {
-        return waiting.get() > limit;
+    /** Whether more waits than events of the kind may add to: the last half is for those that are kept. */
+    boolean full(boolean durable) {
+        return waiting.get() > (durable ? limit : limit / 2);
     }
 
     void run(Runnable task) {
@@ -296,8 +297,9 @@ final class Lane {
         return channel.position();
     }
 
-    /** Everything that came for the session alone is behind it: what waited is sent, and it is a member again. */
+    /** What waited for the session on this channel leaves, but for what lies before the position; it waits no longer. */
     void release(LaneChannel channel, Session session, Position sent) {
+        // What this sweep brought so far waits for the session already: it must not come with the others' as well.
         settle(channel);
         channel.release(session, sent, (frame, at) -> send(session, channel.name(), frame, at));
         flushSoon(session);
@@ -336,6 +338,19 @@ final class Lane {
             last.slot(slot);
         }
         session.slot(-1);
+    }
+
+    /**
+     * Closes the sessions for which most waits: a tenth of those that anything waits for, one at least. Frames are
+     * shared, so how much that frees is seen only when it is done.
+     */
+    void closeSlowest() {
+        List<Session> waiting = new ArrayList<>();
+        for (Session session : sessions) {
+            if (session.outbox().frames() > 0) waiting.add(session);
+        }
+        waiting.sort(Comparator.comparingLong(session -> -session.outbox().bytes()));
+        for (Session session : waiting.subList(0, (waiting.size() + 9) / 10)) slow(session);
     }
 
     /** Looks after the sessions once: clients that do not read in time are closed. */

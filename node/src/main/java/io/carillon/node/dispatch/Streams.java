@@ -59,7 +59,7 @@ final class Streams {
         Endpoint endpoint = session.endpoint();
         var opening = new Opening();
         opening.left = 1 + trail.channels().size();
-        presence.opened(Dispatch.online(session))
+        dispatch.register(session)
                 .whenComplete((granted, failure) -> lane.run(() -> arrived(lane, session, trail, opening)));
         for (ChannelName channel : trail.channels()) {
             if (channel.kind() != ChannelName.Kind.ROOM) {

@@ -1,6 +1,7 @@
 package io.carillon.node.edge;
 
 import io.carillon.model.channel.Namespace;
+import io.carillon.node.session.Bucket;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicInteger;

@@ -1,6 +1,7 @@
 package io.carillon.node.edge;
 
 import io.carillon.node.identity.Principal;
+import io.carillon.node.session.Bucket;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.netty.buffer.ByteBuf;

@@ -165,6 +165,12 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
             return;
         }
         int most = endpoint.sessionsPerUser();
+        if (most > 0 && endpoint.overLimit().code() != null) {
+            // The oldest goes when this one is in.
+            reception.admission.enter(endpoint.namespace(), granted.principal().user());
+            accept(handshake, granted);
+            return;
+        }
         if (most == 0) {
             accept(handshake, granted);
             return;

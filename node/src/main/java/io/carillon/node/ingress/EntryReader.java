@@ -41,7 +41,7 @@ final class EntryReader {
         }
         ChannelName channel = ChannelName.parse(new Namespace(namespace), text.substring(colon + 1));
         if (channel == null) return CHANNEL;
-        if (entry.event().length > MAX_EVENT) {
+        if (entry.size() > MAX_EVENT) {
             return new Unfit("too_large", "an event is at most " + MAX_EVENT + " bytes");
         }
         try {

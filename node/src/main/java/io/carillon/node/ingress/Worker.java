@@ -198,7 +198,8 @@ final class Worker implements Runnable {
                         "ingress:" + service + "/" + task.entry.id(),
                         task.entry.channel(),
                         unfit.sentence(),
-                        task.entry.event());
+                        task.entry.event(),
+                        task.entry.size());
             case Fit fit
             when !fit.durable() -> {
                 // At most once: what was given before may have been published.

@@ -4,7 +4,9 @@ import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Script;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,7 +26,7 @@ import org.slf4j.LoggerFactory;
 final class Leader {
     private static final Logger LOG = LoggerFactory.getLogger(RedisPresence.class);
 
-    private record Set(Namespace namespace, String name) {}
+    private record Set(Place place, String name) {}
 
     private final Loop loop;
     private final Standing standing;
@@ -53,19 +55,30 @@ final class Leader {
                 failure -> underway = false);
     }
 
+    private ArrayDeque<Place> places(List<String> names) {
+        var places = new ArrayDeque<Place>();
+        for (String name : names) places.addAll(Place.all(loop.keys, new Namespace(name)));
+        return places;
+    }
+
     private void tally(String now, List<String> nodes, List<String> names) {
         var fields = new ArrayList<>(List.of("write", "nodes", Integer.toString(nodes.size()), "updated", now));
-        tallyNext(new ArrayDeque<>(names), nodes, names, fields, new ArrayList<>());
+        tallyNext(places(names), nodes, names, new TreeMap<>(), fields, new LinkedHashSet<>());
     }
 
     private void tallyNext(
-            ArrayDeque<String> waiting,
+            ArrayDeque<Place> waiting,
             List<String> nodes,
             List<String> names,
+            TreeMap<String, Long> totals,
             ArrayList<String> fields,
-            ArrayList<String> strays) {
-        String name = waiting.poll();
-        if (name == null) {
+            LinkedHashSet<String> strays) {
+        Place place = waiting.poll();
+        if (place == null) {
+            totals.forEach((field, total) -> {
+                fields.add(field);
+                fields.add(Long.toString(total));
+            });
             loop.call(
                     Script.KEY,
                     loop.keys.stats(),
@@ -78,21 +91,20 @@ final class Leader {
         arguments.addAll(nodes);
         loop.call(
                 Script.PRESENCE,
-                loop.keys.online(new Namespace(name)),
+                place.online(loop.keys),
                 arguments,
                 reply -> {
-                    fields.add(name + ".online");
-                    fields.add(Long.toString(Reply.number(reply.get(0))));
-                    fields.add(name + ".sessions");
-                    fields.add(Long.toString(Reply.number(reply.get(1))));
+                    String name = place.namespace().name();
+                    totals.merge(name + ".online", Reply.number(reply.get(0)), Long::sum);
+                    totals.merge(name + ".sessions", Reply.number(reply.get(1)), Long::sum);
                     strays.addAll(Reply.texts(Reply.list(reply.get(2))));
-                    tallyNext(waiting, nodes, names, fields, strays);
+                    tallyNext(waiting, nodes, names, totals, fields, strays);
                 },
                 failure -> underway = false);
     }
 
     /** Incarnations that wrote but have no lease: Redis lost it, and they died before they noticed. */
-    private void bury(List<String> strays, List<String> nodes, List<String> names) {
+    private void bury(LinkedHashSet<String> strays, List<String> nodes, List<String> names) {
         if (strays.isEmpty()) {
             audit(nodes, names);
             return;
@@ -110,12 +122,12 @@ final class Leader {
         }
         Set set = unchecked.peek();
         if (set == null) {
-            plan(new ArrayDeque<>(names));
+            plan(places(names));
             return;
         }
         loop.call(
                 Script.PRESENCE,
-                loop.keys.online(set.namespace),
+                set.place.online(loop.keys),
                 List.of(
                         "audit",
                         standing.incarnation(),
@@ -127,27 +139,26 @@ final class Leader {
                     cursor = Reply.text(reply.get(0));
                     if (cursor.equals("0")) unchecked.remove();
                     long fixed = Reply.number(reply.get(2));
-                    if (fixed > 0) LOG.warn("repaired {} entries of {} in {}", fixed, set.name, set.namespace);
+                    if (fixed > 0) LOG.warn("repaired {} entries of {} in {}", fixed, set.name, set.place);
                     underway = false;
                 },
                 failure -> underway = false);
     }
 
-    private void plan(ArrayDeque<String> waiting) {
+    private void plan(ArrayDeque<Place> waiting) {
         cursor = "0";
-        String name = waiting.poll();
-        if (name == null) {
+        Place place = waiting.poll();
+        if (place == null) {
             underway = false;
             return;
         }
-        var namespace = new Namespace(name);
         loop.call(
                 Script.KEY,
-                loop.keys.presenceSets(namespace),
+                loop.keys.presenceSets(place.namespace(), place.part()),
                 List.of("members"),
                 reply -> {
-                    unchecked.add(new Set(namespace, "online"));
-                    for (String set : Reply.texts(reply)) unchecked.add(new Set(namespace, set));
+                    unchecked.add(new Set(place, "online"));
+                    for (String set : Reply.texts(reply)) unchecked.add(new Set(place, set));
                     plan(waiting);
                 },
                 failure -> underway = false);

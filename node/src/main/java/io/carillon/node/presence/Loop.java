@@ -82,6 +82,12 @@ final class Loop {
         }));
     }
 
+    /** Counts a topic's subscribers and brings the count back onto the thread; -1 when it can't be had. */
+    void subscribers(String topic, Consumer<Long> done) {
+        scripts.subscribers(topic)
+                .whenComplete((count, failure) -> run(() -> done.accept(failure == null ? count : -1L)));
+    }
+
     static BackplaneException asBackplane(Throwable failure) {
         Throwable cause = failure;
         while (cause instanceof CompletionException && cause.getCause() != null) {

@@ -10,12 +10,14 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import org.springframework.data.redis.core.RedisCallback;
 import org.springframework.data.redis.core.StringRedisTemplate;
@@ -32,7 +34,7 @@ import tools.jackson.databind.json.JsonMapper;
  * SISMEMBER carillon:push:presence:online u1       isOnline
  * HGETALL   carillon:push:presence:user:u1         sessions
  * HLEN      carillon:push:members:{lobby}:users    roomCount
- * ZRANGE    carillon:nodes:lease 0 -1 WITHSCORES   nodes
+ * node.lua  carillon:nodes:lease leased            nodes
  * </pre>
  *
  * <p>Pages: a user who was there from before the first page until after the last is on one of them. One who comes or goes
@@ -56,9 +58,14 @@ public final class PresenceQueries {
     private final StringRedisTemplate redis;
     private final Keys keys;
 
+    @SuppressWarnings("rawtypes")
+    private final RedisScript<List> leases;
+
     public PresenceQueries(StringRedisTemplate redis, Keys keys) {
         this.redis = redis;
         this.keys = keys;
+        var mode = keys.partitions() == 0 ? Script.Mode.PLAIN : Script.Mode.SHARDED;
+        leases = RedisScript.of(Script.NODE.source(mode), List.class);
     }
 
     /**
@@ -86,32 +93,39 @@ public final class PresenceQueries {
 
     /** Users online. */
     public long online(Namespace namespace) {
-        return count(redis.opsForSet().size(keys.online(namespace)));
+        return sum(part -> keys.online(namespace, part));
     }
 
     /** Online users of a kind. */
     public long onlineOfKind(Namespace namespace, String kind) {
-        return count(redis.opsForSet().size(keys.kind(namespace, Stored.encode(kind))));
+        return sum(part -> keys.kind(namespace, part, Stored.encode(kind)));
     }
 
     /** Online users of a group. */
     public long onlineOfGroup(Namespace namespace, String group) {
-        return count(redis.opsForSet().size(keys.group(namespace, Stored.encode(group))));
+        return sum(part -> keys.group(namespace, part, Stored.encode(group)));
     }
 
     public boolean isOnline(Namespace namespace, String user) {
-        return Boolean.TRUE.equals(redis.opsForSet().isMember(keys.online(namespace), user));
+        return Boolean.TRUE.equals(redis.opsForSet().isMember(keys.onlineOf(namespace, user), user));
     }
 
-    /** Which of these users are online; one round trip. */
+    /** Which of these users are online; one round trip, in Cluster one for each part that has one of them. */
     public Set<String> onlineOf(Namespace namespace, Collection<String> users) {
         var online = new LinkedHashSet<String>();
         if (users.isEmpty()) return online;
-        Map<Object, Boolean> members = redis.opsForSet().isMember(keys.online(namespace), users.toArray());
-        if (members != null)
+        var byKey = new LinkedHashMap<String, List<String>>();
+        for (String user : users) {
+            byKey.computeIfAbsent(keys.onlineOf(namespace, user), key -> new ArrayList<>())
+                    .add(user);
+        }
+        byKey.forEach((key, of) -> {
+            Map<Object, Boolean> members = redis.opsForSet().isMember(key, of.toArray());
+            if (members == null) return;
             members.forEach((user, is) -> {
                 if (Boolean.TRUE.equals(is)) online.add((String) user);
             });
+        });
         return online;
     }
 
@@ -124,7 +138,31 @@ public final class PresenceQueries {
      *     caller
      */
     public Page onlineUsers(Namespace namespace, @Nullable String cursor, int limit) {
-        String key = keys.online(namespace);
+        if (keys.parts() == 1) return onlineUsers(namespace, 0, cursor, limit);
+        // Part after part; the cursor says which.
+        checkLimit(limit);
+        int part = 0;
+        String inner = null;
+        if (cursor != null) {
+            int dot = cursor.indexOf('.');
+            if (!cursor.matches("[0-9]{1,4}\\..*") || Integer.parseInt(cursor.substring(0, dot)) >= keys.parts()) {
+                throw new IllegalArgumentException("cursor is not one that a page gave");
+            }
+            part = Integer.parseInt(cursor.substring(0, dot));
+            inner = dot + 1 == cursor.length() ? null : cursor.substring(dot + 1);
+        }
+        var users = new ArrayList<String>(limit);
+        while (users.size() < limit && part < keys.parts()) {
+            Page page = onlineUsers(namespace, part, inner, limit - users.size());
+            users.addAll(page.users());
+            inner = page.cursor();
+            if (inner == null) part++;
+        }
+        return new Page(users, part < keys.parts() ? part + "." + (inner == null ? "" : inner) : null);
+    }
+
+    private Page onlineUsers(Namespace namespace, int part, @Nullable String cursor, int limit) {
+        String key = keys.online(namespace, part);
         return page(
                 cursor,
                 limit,
@@ -192,11 +230,15 @@ public final class PresenceQueries {
 
     /** Sessions in the namespace, over all nodes. */
     public long connections(Namespace namespace) {
+        if (keys.parts() > 1) { // not nodes times parts of them: the totals, a second old
+            Object sessions = redis.opsForHash().get(keys.stats(), namespace.name() + ".sessions");
+            return sessions == null ? 0 : Long.parseLong((String) sessions);
+        }
         List<String> nodes = leased();
         if (nodes.isEmpty()) return 0;
         List<Object> sizes = redis.executePipelined((RedisCallback<@Nullable Object>) connection -> {
             for (String node : nodes) {
-                connection.setCommands().sCard(bytes(keys.nodeSessions(namespace, node)));
+                connection.setCommands().sCard(bytes(keys.nodeSessions(namespace, 0, node)));
             }
             return null;
         });
@@ -206,11 +248,24 @@ public final class PresenceQueries {
     }
 
     private List<String> leased() {
-        Long now = redis.execute((RedisCallback<@Nullable Long>)
-                connection -> connection.serverCommands().time());
-        Set<String> nodes =
-                now == null ? null : redis.opsForZSet().rangeByScore(keys.leases(), now, Double.POSITIVE_INFINITY);
-        return nodes == null ? List.of() : List.copyOf(new TreeSet<>(nodes));
+        List<?> nodes = redis.execute(leases, List.of(keys.leases()), "leased", "");
+        var sorted = new TreeSet<String>();
+        for (Object node : nodes) sorted.add((String) node);
+        return List.copyOf(sorted);
+    }
+
+    private long sum(IntFunction<String> key) {
+        long sum = 0;
+        for (int part = 0; part < keys.parts(); part++) {
+            sum += count(redis.opsForSet().size(key.apply(part)));
+        }
+        return sum;
+    }
+
+    private static void checkLimit(int limit) {
+        if (limit < 1 || limit > LARGEST_PAGE) {
+            throw new IllegalArgumentException("limit must be between 1 and " + LARGEST_PAGE);
+        }
     }
 
     private static long count(@Nullable Long size) {
@@ -237,9 +292,7 @@ public final class PresenceQueries {
      * travels in the cursor: a few names. A set that was small at the first page is sorted to the end however it grew.
      */
     private Page page(@Nullable String cursor, int limit, Count size, Members members, String scan, String key) {
-        if (limit < 1 || limit > LARGEST_PAGE) {
-            throw new IllegalArgumentException("limit must be between 1 and " + LARGEST_PAGE);
-        }
+        checkLimit(limit);
         if (cursor == null) {
             return size.get() <= SORTED_BELOW
                     ? sorted(members.get(), "", limit)

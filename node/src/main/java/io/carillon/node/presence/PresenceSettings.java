@@ -18,8 +18,7 @@ import org.springframework.validation.annotation.Validated;
  * @param leader how long the totals stand still when the node that writes them dies
  * @param collect how long registrations wait for company before they are sent together
  * @param batch most sessions or members in one call; one call keeps Redis busy for about 15 µs each
- * @param neighbours how many living nodes each node watches; 0 leaves it to the lease (set it so in Redis Cluster,
- *     where subscribers can't be counted from the lease's shard)
+ * @param neighbours how many living nodes each node watches; 0 leaves it to the lease
  * @param steady how long the node's own link and subscription must have been up before it believes that others have
  *     none; after an outage of Redis everybody comes back within this time
  * @param grace how long after its own link came up, or the primary changed, the node takes no lease for expired

@@ -10,7 +10,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Cleans up after a dead node whose claim this node holds: its sessions in every namespace, then its rooms, in batches,
+ * Cleans up after a dead node whose claim this node holds: its sessions in every namespace and part of it, then its rooms, in batches,
  * prolonging the claim on the way. If this node dies too, or loses Redis, the claim runs out and another goes on where
  * it stopped; doing a piece twice changes nothing.
  *
@@ -47,8 +47,8 @@ final class Reaper {
     private final class Job {
         private final String dead;
         private final String me;
-        private final ArrayDeque<Namespace> sessionsOf = new ArrayDeque<>();
-        private final ArrayDeque<Namespace> roomsOf = new ArrayDeque<>();
+        private final ArrayDeque<Place> sessionsOf = new ArrayDeque<>();
+        private final ArrayDeque<Place> roomsOf = new ArrayDeque<>();
         private final ArrayDeque<String> rooms = new ArrayDeque<>();
         private long renewed = System.nanoTime();
         private long sessions;
@@ -65,8 +65,8 @@ final class Reaper {
                     List.of("members"),
                     reply -> {
                         for (String name : Reply.texts(reply)) {
-                            sessionsOf.add(new Namespace(name));
-                            roomsOf.add(new Namespace(name));
+                            sessionsOf.addAll(Place.all(loop.keys, new Namespace(name)));
+                            roomsOf.addAll(Place.all(loop.keys, new Namespace(name)));
                         }
                         next();
                     },
@@ -87,8 +87,8 @@ final class Reaper {
                         failure -> stop());
                 return;
             }
-            Namespace online = sessionsOf.peek();
-            Namespace members = roomsOf.peek();
+            Place online = sessionsOf.peek();
+            Place members = roomsOf.peek();
             String room = rooms.peek();
             if (online != null) sessions(online);
             else if (members != null && room != null) members(members, room);
@@ -96,10 +96,10 @@ final class Reaper {
             else done();
         }
 
-        private void sessions(Namespace namespace) {
+        private void sessions(Place place) {
             loop.call(
                     Script.PRESENCE,
-                    loop.keys.online(namespace),
+                    place.online(loop.keys),
                     List.of(
                             "reap",
                             dead,
@@ -114,10 +114,10 @@ final class Reaper {
                     failure -> stop());
         }
 
-        private void listRooms(Namespace namespace) {
+        private void listRooms(Place place) {
             loop.call(
                     Script.KEY,
-                    loop.keys.nodeRooms(namespace, dead),
+                    loop.keys.nodeRooms(place.namespace(), place.part(), dead),
                     List.of("members"),
                     reply -> {
                         rooms.addAll(Reply.texts(reply));
@@ -125,25 +125,25 @@ final class Reaper {
                             roomsOf.remove();
                             next();
                         } else {
-                            keepRooms(namespace);
+                            keepRooms(place);
                         }
                     },
                     failure -> stop());
         }
 
-        private void keepRooms(Namespace namespace) {
+        private void keepRooms(Place place) {
             loop.call(
                     Script.KEY,
-                    loop.keys.nodeRooms(namespace, dead),
+                    loop.keys.nodeRooms(place.namespace(), place.part(), dead),
                     List.of("expire", Integer.toString(ROOMS_KEPT)),
                     reply -> next(),
                     failure -> stop());
         }
 
-        private void members(Namespace namespace, String room) {
+        private void members(Place place, String room) {
             loop.call(
                     Script.ROOM,
-                    loop.keys.members(namespace, room),
+                    loop.keys.members(place.namespace(), room),
                     List.of("reap", dead, "1", Integer.toString(loop.settings.batch())),
                     reply -> {
                         if (Reply.number(reply.getFirst()) == 0) {

@@ -21,6 +21,8 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -72,8 +74,8 @@ public final class RedisPresence implements Presence {
     private volatile long beats;
 
     // The presence thread's own.
-    private final Map<String, String> declared = new HashMap<>();
-    private final Set<String> declaring = new HashSet<>();
+    private final Map<Place, String> declared = new HashMap<>();
+    private final Set<Place> declaring = new HashSet<>();
     private final Set<Namespace> namespaces = new HashSet<>();
     private int number;
     private boolean leased;
@@ -304,10 +306,18 @@ public final class RedisPresence implements Presence {
                         millis(loop.settings.leader()),
                         Integer.toString(loop.settings.neighbours())),
                 reply -> {
-                    beating = false;
-                    if (!name.equals(incarnation) || stopping) return;
-                    if (Reply.number(reply.getFirst()) == 0) standing.fenced(name);
-                    else beaten(reply);
+                    if (!name.equals(incarnation) || stopping || Reply.number(reply.getFirst()) == 0) {
+                        beating = false;
+                        if (name.equals(incarnation) && !stopping) standing.fenced(name);
+                    } else if (Reply.number(reply.get(5)) < 0) {
+                        countSubscribers(reply, counts -> {
+                            beating = false;
+                            if (name.equals(incarnation) && !stopping) beaten(reply, counts);
+                        });
+                    } else {
+                        beating = false;
+                        beaten(reply, Map.of());
+                    }
                 },
                 failure -> {
                     beating = false;
@@ -315,13 +325,40 @@ public final class RedisPresence implements Presence {
                 });
     }
 
-    private void beaten(List<Object> reply) {
+    /**
+     * In Cluster a node's topic is on any primary, so each is asked for. Nobody to ask: the caller counts as deaf, and
+     * another node as heard.
+     */
+    private void countSubscribers(List<Object> reply, Consumer<Map<String, Long>> done) {
+        var counts = new HashMap<String, Long>();
+        List<String> asked = new ArrayList<>(List.of(incarnation));
+        List<?> ring = Reply.list(reply.get(7));
+        for (int i = 0; i + 2 < ring.size(); i += 3) asked.add(Reply.text(ring.get(i)));
+        var left = new AtomicInteger(asked.size());
+        for (String node : asked) {
+            loop.subscribers(loop.keys.node(bootOf(node)), count -> {
+                counts.put(node, count >= 0 ? count : node.equals(incarnation) ? 0 : 1);
+                if (left.decrementAndGet() == 0) done.accept(counts);
+            });
+        }
+    }
+
+    private static String bootOf(String node) {
+        int dot = node.lastIndexOf('.');
+        return dot < 0 ? node : node.substring(0, dot);
+    }
+
+    private void beaten(List<Object> reply, Map<String, Long> counts) {
         boolean returned = !linked;
         linked = true;
         open = true;
         metrics.beat(Reply.number(reply.get(3)));
-        boolean moved =
-                suspicions.look(System.nanoTime(), Reply.text(reply.get(4)), Reply.number(reply.get(5)), looks(reply));
+        List<Look> looks = looks(reply, counts);
+        boolean moved = suspicions.look(
+                System.nanoTime(),
+                Reply.text(reply.get(4)),
+                counts.getOrDefault(incarnation, Reply.number(reply.get(5))),
+                looks);
         steadySince = suspicions.steadySince();
         beats = beats + 1;
         if (returned || moved) {
@@ -335,7 +372,9 @@ public final class RedisPresence implements Presence {
             // Half a beat more: one beat of the accused that comes late by so much clears him.
             loop.after(loop.settings.beat().dividedBy(2), () -> {
                 List<Suspicions.Suspect> accused = suspicions.accused();
-                if (open && !accused.isEmpty()) claim(accused);
+                if (!open || accused.isEmpty()) return;
+                if (counts.isEmpty()) claim(accused);
+                else accused.forEach(suspect -> claimIfSilent(suspect, looks));
             });
         }
         if (Reply.number(reply.get(2)) == 1) leader.lead(Reply.text(reply.get(1)));
@@ -344,7 +383,7 @@ public final class RedisPresence implements Presence {
 
     /** The gauge is of this moment, not of the leader's last word: the leader may be the node that just died. */
     private void countOnline() {
-        if (!open) return;
+        if (!open || loop.keys.parts() > 1) return; // in Cluster it is the sum of all parts, as the totals have it
         for (String name : metrics.namespaces()) {
             loop.call(
                     Script.KEY,
@@ -364,18 +403,34 @@ public final class RedisPresence implements Presence {
                 stats -> {
                     for (int i = 0; i + 1 < stats.size(); i += 2) {
                         String field = Reply.text(stats.get(i));
-                        if (field.endsWith(".online")) metrics.serve(field.substring(0, field.length() - 7));
+                        if (!field.endsWith(".online")) continue;
+                        String name = field.substring(0, field.length() - 7);
+                        metrics.serve(name);
+                        if (loop.keys.parts() > 1) metrics.online(name, Reply.number(stats.get(i + 1)));
                     }
                 },
                 failure -> standing.lost());
     }
 
-    private static List<Look> looks(List<Object> reply) {
+    /** In Cluster the claim can't count again; so it is done before, and the lease's score tells of a beat since. */
+    private void claimIfSilent(Suspicions.Suspect suspect, List<Look> looks) {
+        boolean expired =
+                looks.stream().anyMatch(look -> look.expired() && look.node().equals(suspect.node()));
+        if (expired) claim(List.of(suspect));
+        else {
+            loop.subscribers(loop.keys.node(bootOf(suspect.node())), count -> {
+                if (open && count == 0) claim(List.of(suspect));
+            });
+        }
+    }
+
+    private static List<Look> looks(List<Object> reply, Map<String, Long> counts) {
         var looks = new HashMap<String, Look>();
         List<?> ring = Reply.list(reply.get(7));
         for (int i = 0; i + 2 < ring.size(); i += 3) {
             String node = Reply.text(ring.get(i));
-            looks.put(node, new Look(node, Reply.text(ring.get(i + 1)), Reply.number(ring.get(i + 2)), false));
+            long subscribers = counts.getOrDefault(node, Reply.number(ring.get(i + 2)));
+            looks.put(node, new Look(node, Reply.text(ring.get(i + 1)), subscribers, false));
         }
         List<?> expired = Reply.list(reply.get(8));
         for (int i = 0; i + 1 < expired.size(); i += 2) {
@@ -421,9 +476,9 @@ public final class RedisPresence implements Presence {
         if (leaving) return;
         leaving = true;
         if (clean) {
-            declared.forEach((namespace, under) -> loop.call(
+            declared.forEach((place, under) -> loop.call(
                     Script.PRESENCE,
-                    loop.keys.online(new Namespace(namespace)),
+                    place.online(loop.keys),
                     List.of("depart", under),
                     reply -> {},
                     stopped::completeExceptionally));
@@ -448,40 +503,39 @@ public final class RedisPresence implements Presence {
         }
 
         @Override
-        public boolean declared(Namespace namespace) {
-            String name = namespace.name();
+        public boolean declared(Place place) {
             String under = incarnation;
-            if (under.equals(declared.get(name))) return true;
-            if (declaring.add(name)) {
+            if (under.equals(declared.get(place))) return true;
+            if (declaring.add(place)) {
                 loop.call(
                         Script.KEY,
                         loop.keys.namespaces(),
-                        List.of("add", name),
-                        reply -> admit(namespace, under),
+                        List.of("add", place.namespace().name()),
+                        reply -> admit(place, under),
                         failure -> {
-                            declaring.remove(name);
+                            declaring.remove(place);
                             lost();
                         });
             }
             return false;
         }
 
-        private void admit(Namespace namespace, String under) {
+        private void admit(Place place, String under) {
             loop.call(
                     Script.PRESENCE,
-                    loop.keys.online(namespace),
+                    place.online(loop.keys),
                     List.of("admit", under),
                     reply -> {
-                        declaring.remove(namespace.name());
+                        declaring.remove(place);
                         if (Reply.number(reply.getFirst()) < 0) {
                             fenced(under);
                         } else {
-                            declared.put(namespace.name(), under);
+                            declared.put(place, under);
                             flush();
                         }
                     },
                     failure -> {
-                        declaring.remove(namespace.name());
+                        declaring.remove(place);
                         lost();
                     });
         }

@@ -1,6 +1,7 @@
 package io.carillon.node.presence;
 
 import io.carillon.model.channel.Namespace;
+import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.BackplaneException;
 import java.util.ArrayDeque;
@@ -25,7 +26,12 @@ import java.util.function.Consumer;
 final class RoomBook {
     private static final int ROOMS_AT_ONCE = 64;
 
-    private record Name(Namespace namespace, String room) {}
+    private record Name(Namespace namespace, String room) {
+        /** Where the node notes that it is in the room. */
+        Place place(Keys keys) {
+            return Place.of(keys, namespace, room);
+        }
+    }
 
     private static final class Member {
         final String user;
@@ -171,7 +177,7 @@ final class RoomBook {
         var later = new ArrayList<Room>();
         while (busy < ROOMS_AT_ONCE && !changed.isEmpty()) {
             Room room = changed.removeFirst();
-            if (room.underway > 0 || !standing.declared(room.name.namespace)) later.add(room);
+            if (room.underway > 0 || !standing.declared(room.name.place(loop.keys))) later.add(room);
             else flush(room);
         }
         changed.addAll(later);
@@ -220,7 +226,7 @@ final class RoomBook {
         if (!joining.isEmpty()) {
             loop.call(
                     Script.PRESENCE,
-                    loop.keys.online(room.name.namespace),
+                    room.name.place(loop.keys).online(loop.keys),
                     List.of("enter", incarnation, room.name.room),
                     reply -> {
                         if (Reply.number(reply.getFirst()) < 0) {
@@ -260,7 +266,7 @@ final class RoomBook {
         room.underway = 1;
         loop.call(
                 Script.KEY,
-                loop.keys.nodeRooms(room.name.namespace, standing.incarnation()),
+                loop.keys.nodeRooms(room.name.namespace, loop.keys.part(room.name.room), standing.incarnation()),
                 List.of("remove", room.name.room),
                 reply -> released(room),
                 failure -> released(room));
@@ -346,26 +352,26 @@ final class RoomBook {
         if (checking) return;
         checking = true;
         clock++;
-        var waiting = new ArrayDeque<>(namespaces);
+        var waiting = new ArrayDeque<Place>();
+        for (Namespace namespace : namespaces) waiting.addAll(Place.all(loop.keys, namespace));
         listNext(waiting, new LinkedHashSet<>(rooms.keySet()), standing.incarnation(), () -> {
             checking = false;
             finished.run();
         });
     }
 
-    private void listNext(
-            ArrayDeque<Namespace> waiting, LinkedHashSet<Name> found, String incarnation, Runnable finished) {
-        Namespace namespace = waiting.poll();
-        if (namespace == null) {
+    private void listNext(ArrayDeque<Place> waiting, LinkedHashSet<Name> found, String incarnation, Runnable finished) {
+        Place place = waiting.poll();
+        if (place == null) {
             checkNext(new ArrayDeque<>(found), incarnation, finished);
             return;
         }
         loop.call(
                 Script.KEY,
-                loop.keys.nodeRooms(namespace, incarnation),
+                loop.keys.nodeRooms(place.namespace(), place.part(), incarnation),
                 List.of("members"),
                 reply -> {
-                    for (String room : Reply.texts(reply)) found.add(new Name(namespace, room));
+                    for (String room : Reply.texts(reply)) found.add(new Name(place.namespace(), room));
                     listNext(waiting, found, incarnation, finished);
                 },
                 failure -> finished.run());

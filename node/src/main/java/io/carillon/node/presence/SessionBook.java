@@ -1,6 +1,5 @@
 package io.carillon.node.presence;
 
-import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Script;
 import io.carillon.node.backplane.BackplaneException;
 import io.carillon.node.presence.Presence.Online;
@@ -8,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,8 +16,8 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The sessions of this node, and how much of it Redis knows. What differs waits in a queue per namespace; one batch of
- * a namespace is on its way at a time, so a session's registration and removal can't overtake each other. A failed
+ * The sessions of this node, and how much of it Redis knows. What differs waits in a queue per place; one batch of
+ * a place is on its way at a time, so a session's registration and removal can't overtake each other. A failed
  * batch goes back to the queue: both operations may be repeated.
  *
  * <p>Touched by the presence thread only.
@@ -46,20 +46,20 @@ final class SessionBook {
     }
 
     private static final class Space {
-        final Namespace namespace;
+        final Place place;
         final ArrayDeque<Held> queue = new ArrayDeque<>();
         int underway;
         long open;
 
-        Space(Namespace namespace) {
-            this.namespace = namespace;
+        Space(Place place) {
+            this.place = place;
         }
     }
 
     private final Loop loop;
     private final Standing standing;
     private final Map<String, Held> sessions = new HashMap<>();
-    private final Map<String, Space> spaces = new TreeMap<>();
+    private final Map<Place, Space> spaces = new LinkedHashMap<>();
     /** Grows with each self-check, to tell what was confirmed before it began. */
     private long clock;
 
@@ -78,7 +78,7 @@ final class SessionBook {
         }
         var held = new Held(online, opening);
         sessions.put(online.session(), held);
-        Space space = space(online.namespace());
+        Space space = space(online);
         space.open++;
         queue(space, held);
         if (!standing.open())
@@ -89,7 +89,7 @@ final class SessionBook {
         Held held = sessions.get(session);
         if (held == null || !held.open) return;
         held.open = false;
-        Space space = space(held.online.namespace());
+        Space space = space(held.online);
         space.open--;
         queue(space, held);
     }
@@ -97,12 +97,12 @@ final class SessionBook {
     /** Everything has to be written again, under the new incarnation. */
     void renew() {
         for (Held held : sessions.values()) {
-            if (held.open) queue(space(held.online.namespace()), held);
+            if (held.open) queue(space(held.online), held);
         }
     }
 
     void flush() {
-        for (Space space : spaces.values()) flush(space);
+        for (Space space : List.copyOf(spaces.values())) flush(space);
     }
 
     boolean idle() {
@@ -122,12 +122,12 @@ final class SessionBook {
 
     Map<String, Long> counts() {
         var counts = new TreeMap<String, Long>();
-        for (Space space : spaces.values()) counts.put(space.namespace.name(), space.open);
+        for (Space space : spaces.values()) counts.merge(space.place.namespace().name(), space.open, Long::sum);
         return counts;
     }
 
-    private Space space(Namespace namespace) {
-        return spaces.computeIfAbsent(namespace.name(), name -> new Space(namespace));
+    private Space space(Online online) {
+        return spaces.computeIfAbsent(Place.of(loop.keys, online.namespace(), online.user()), Space::new);
     }
 
     private static void queue(Space space, Held held) {
@@ -143,8 +143,7 @@ final class SessionBook {
     }
 
     private void flush(Space space) {
-        if (space.underway > 0 || space.queue.isEmpty() || !standing.open() || !standing.declared(space.namespace))
-            return;
+        if (space.underway > 0 || space.queue.isEmpty() || !standing.open() || !standing.declared(space.place)) return;
         String incarnation = standing.incarnation();
         var arriving = new ArrayList<Held>();
         var leaving = new TreeMap<String, List<Held>>();
@@ -180,7 +179,7 @@ final class SessionBook {
         space.underway++;
         loop.call(
                 Script.PRESENCE,
-                loop.keys.online(space.namespace),
+                space.place.online(loop.keys),
                 arguments,
                 reply -> {
                     boolean fenced = Reply.number(reply.getFirst()) < 0;
@@ -235,7 +234,7 @@ final class SessionBook {
         space.underway++;
         loop.call(
                 Script.PRESENCE,
-                loop.keys.online(space.namespace),
+                space.place.online(loop.keys),
                 arguments,
                 reply -> {
                     for (Held held : batch) forget(held);
@@ -277,7 +276,7 @@ final class SessionBook {
             Space space, String incarnation, String cursor, Set<String> seen, Runnable next, Runnable giveUp) {
         loop.call(
                 Script.KEY,
-                loop.keys.nodeSessions(space.namespace, incarnation),
+                loop.keys.nodeSessions(space.place.namespace(), space.place.part(), incarnation),
                 List.of("page", cursor, "500"),
                 reply -> {
                     seen.addAll(Reply.texts(Reply.list(reply.get(1))));
@@ -298,7 +297,7 @@ final class SessionBook {
     private void compare(Space space, String incarnation, Set<String> seen) {
         if (!standing.incarnation().equals(incarnation)) return;
         for (Held held : sessions.values()) {
-            if (!held.online.namespace().equals(space.namespace)) continue;
+            if (space(held.online) != space) continue;
             boolean there = seen.remove(held.online.session() + ' ' + held.online.user());
             if (!there && held.open && held.confirmed.equals(incarnation) && held.confirmedAt < clock) {
                 held.confirmed = "";
@@ -310,7 +309,14 @@ final class SessionBook {
             if (blank < 0) continue;
             // Nobody here knows it: an entry for the removal alone.
             var online = new Online(
-                    space.namespace, ghost.substring(0, blank), ghost.substring(blank + 1), null, Set.of(), "", "", 0);
+                    space.place.namespace(),
+                    ghost.substring(0, blank),
+                    ghost.substring(blank + 1),
+                    null,
+                    Set.of(),
+                    "",
+                    "",
+                    0);
             if (sessions.containsKey(online.session())) continue;
             var held = new Held(online, new CompletableFuture<>());
             held.open = false;

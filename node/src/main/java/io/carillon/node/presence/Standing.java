@@ -1,7 +1,5 @@
 package io.carillon.node.presence;
 
-import io.carillon.model.channel.Namespace;
-
 /** How the node stands with Redis, as the books see it. Touched by the presence thread only, {@link #incarnation} apart. */
 interface Standing {
     /** The incarnation under which things are written now. */
@@ -11,10 +9,10 @@ interface Standing {
     boolean open();
 
     /**
-     * Whether this incarnation is admitted to the namespace, so that a reaper will find what it writes there. If not yet,
+     * Whether this incarnation is admitted there, so that a reaper will find what it writes. If not yet,
      * sees to it and flushes again after that.
      */
-    boolean declared(Namespace namespace);
+    boolean declared(Place place);
 
     /** A call failed: nothing more is sent until a beat gets through. */
     void lost();

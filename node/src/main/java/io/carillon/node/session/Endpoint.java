@@ -17,6 +17,7 @@ import java.util.Set;
  * @param origins foreign origins accepted, as {@code scheme://host[:port]}; the front door's own is always accepted
  * @param queryToken whether {@code ?token=} is accepted
  * @param sessionsPerUser most sessions of one user, over all nodes; 0 = no limit
+ * @param overLimit what becomes of a session over that
  * @param clientBroadcast whether clients may publish to everyone
  * @param presenceEvents whether a room's joins and departures are announced to it
  * @param ephemeralTypes event types that are never durable nor echoed to the sender
@@ -34,6 +35,7 @@ public record Endpoint(
         Set<String> origins,
         boolean queryToken,
         int sessionsPerUser,
+        OverLimit overLimit,
         boolean clientBroadcast,
         boolean presenceEvents,
         Set<String> ephemeralTypes,
@@ -60,6 +62,7 @@ public record Endpoint(
                 origins,
                 queryToken,
                 sessionsPerUser,
+                overLimit,
                 false,
                 presenceEvents,
                 ephemeralTypes,

@@ -41,6 +41,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
      * @param origins foreign origins whose pages may connect, each {@code scheme://host[:port]}
      * @param queryToken whether the token may come as {@code ?token=}
      * @param sessionsPerUser most sessions of one user over all nodes; 0 = no limit
+     * @param overLimit what becomes of a session over that: {@code refuse}, {@code close-oldest} or {@code replace}
      * @param clientBroadcast whether clients may send to everyone
      * @param presenceEvents whether a room is told who joins and leaves
      * @param ephemeralTypes event types never kept nor shown to their sender
@@ -59,6 +60,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
             @DefaultValue Set<@Pattern(regexp = "https?://[^/*?#]+") String> origins,
             @DefaultValue("true") boolean queryToken,
             @PositiveOrZero @DefaultValue("10") int sessionsPerUser,
+            @DefaultValue("refuse") OverLimit overLimit,
             @DefaultValue("false") boolean clientBroadcast,
             @DefaultValue("false") boolean presenceEvents,
             @DefaultValue("typing") Set<String> ephemeralTypes,
@@ -138,6 +140,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
                 one.origins(),
                 one.queryToken(),
                 one.sessionsPerUser(),
+                one.overLimit(),
                 one.clientBroadcast(),
                 one.presenceEvents(),
                 one.ephemeralTypes(),

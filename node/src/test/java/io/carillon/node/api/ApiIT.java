@@ -862,7 +862,7 @@ class ApiIT {
         for (int i = 0; i < 5; i++) letter("push:user:u" + i, "push:user:u" + i, "{\"type\":");
         letter("push:user:u4", "push:user:u4", "{\"type\":"); // the same once more
         byte[] large = "x".repeat(10_000).getBytes(StandardCharsets.UTF_8);
-        letters.put("ingress:shop/5-0", "nowhere", "it is wrong", large)
+        letters.put("ingress:shop/5-0", "nowhere", "it is wrong", large, large.length)
                 .toCompletableFuture()
                 .join();
         JsonNode all = get("/api/ws/dead-letters").is(200).json();
@@ -951,7 +951,8 @@ class ApiIT {
     }
 
     private String letter(String source, String channel, String message) {
-        letters.put(source, channel, "it is wrong", message.getBytes(StandardCharsets.UTF_8))
+        byte[] bytes = message.getBytes(StandardCharsets.UTF_8);
+        letters.put(source, channel, "it is wrong", bytes, bytes.length)
                 .toCompletableFuture()
                 .join();
         return get("/api/ws/dead-letters")
@@ -1054,7 +1055,7 @@ class ApiIT {
             int count = (Integer) held[i + 1];
             sessions.put(namespace, (long) count);
             for (int s = 0; s < count; s++) {
-                redis.opsForSet().add(KEYS.nodeSessions(new Namespace(namespace), node), "s" + s + " u" + s);
+                redis.opsForSet().add(KEYS.nodeSessions(new Namespace(namespace), 0, node), "s" + s + " u" + s);
             }
         }
         var description = new io.carillon.node.presence.NodeDescription(

@@ -60,6 +60,11 @@ class ApiServer {
     DeadLetters deadLetters(RedisConnectionFactory connections, Keys keys, Clock clock) {
         ScriptRunner scripts = new ScriptRunner() {
             @Override
+            public CompletionStage<Long> subscribers(String topic) {
+                throw new UnsupportedOperationException("letters have no subscribers");
+            }
+
+            @Override
             public CompletionStage<List<Object>> run(Script script, String key, List<String> arguments) {
                 return runBytes(
                         script,

@@ -45,13 +45,21 @@ abstract class BackplaneContract {
 
     abstract void restore();
 
+    /** What the listener was told of the link, where it broke once. */
+    void brokeAndCameBack(Recorder recorder) {
+        assertThat(recorder.links).containsExactly(true, false, true);
+    }
+
     @AfterEach
     void stopNodes() {
         nodes.forEach(Backplane::stop);
     }
 
     Backplane started(String boot, BackplaneListener listener) {
-        Backplane node = node(boot);
+        return adopt(node(boot), listener);
+    }
+
+    Backplane adopt(Backplane node, BackplaneListener listener) {
         nodes.add(node);
         node.start(listener);
         Poll.until("the link is up", SOON, node::connected);
@@ -393,7 +401,7 @@ abstract class BackplaneContract {
                                 recorder.times(recorder.subscribed, c) == 2 && recorder.times(recorder.lost, c) == 1));
         assertThat(recorder.times(recorder.lost, dropped)).isZero();
         assertThat(recorder.times(recorder.subscribed, dropped)).isEqualTo(1);
-        assertThat(recorder.links).containsExactly(true, false, true);
+        brokeAndCameBack(recorder);
         for (ChannelName channel : List.of(channels.get(1), channels.getLast(), channels.get(5_000))) {
             assertThat(get(node.publish(channel, event("t")))).isEqualTo(1);
             await(recorder, channel, 1);
@@ -432,7 +440,7 @@ abstract class BackplaneContract {
         assertThat(get(node.publish(channel, event("back")))).isEqualTo(1);
         await(recorder, channel, 1);
         assertThat(types(recorder, channel)).containsExactly("back");
-        assertThat(recorder.links).containsExactly(true, false, true);
+        brokeAndCameBack(recorder);
     }
 
     @Test

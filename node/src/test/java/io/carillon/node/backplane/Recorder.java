@@ -10,7 +10,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Keeps what a backplane brings, and checks that it is brought by one thread at a time. */
+/** Keeps what a backplane brings, and checks that for one channel it is brought by one thread at a time. */
 final class Recorder implements BackplaneListener {
     final Map<ChannelName, AtomicInteger> subscribed = new ConcurrentHashMap<>();
     final Map<ChannelName, AtomicInteger> lost = new ConcurrentHashMap<>();
@@ -18,21 +18,21 @@ final class Recorder implements BackplaneListener {
     final List<String> control = new CopyOnWriteArrayList<>();
     final List<Boolean> links = new CopyOnWriteArrayList<>();
     final AtomicReference<String> trouble = new AtomicReference<>();
-    private final AtomicInteger inside = new AtomicInteger();
+    private final Map<Object, AtomicInteger> inside = new ConcurrentHashMap<>();
 
     @Override
     public void subscribed(ChannelName channel) {
-        one(() -> count(subscribed, channel));
+        one(channel, () -> count(subscribed, channel));
     }
 
     @Override
     public void lost(ChannelName channel) {
-        one(() -> count(lost, channel));
+        one(channel, () -> count(lost, channel));
     }
 
     @Override
     public void message(ChannelName channel, byte[] message) {
-        one(() -> {
+        one(channel, () -> {
             List<String> list = messages.computeIfAbsent(channel, c -> new ArrayList<>());
             synchronized (list) {
                 list.add(new String(message, StandardCharsets.UTF_8));
@@ -42,12 +42,12 @@ final class Recorder implements BackplaneListener {
 
     @Override
     public void control(byte[] message) {
-        one(() -> control.add(new String(message, StandardCharsets.UTF_8)));
+        one(control, () -> control.add(new String(message, StandardCharsets.UTF_8)));
     }
 
     @Override
     public void linked(boolean up) {
-        one(() -> links.add(up));
+        one(links, () -> links.add(up));
     }
 
     int times(Map<ChannelName, AtomicInteger> counts, ChannelName channel) {
@@ -62,10 +62,12 @@ final class Recorder implements BackplaneListener {
         }
     }
 
-    private void one(Runnable work) {
-        if (inside.getAndIncrement() != 0) trouble.set("two threads called the listener at once");
+    private void one(Object of, Runnable work) {
+        AtomicInteger within =
+                inside.computeIfAbsent(of instanceof ChannelName ? of : of == links, o -> new AtomicInteger());
+        if (within.getAndIncrement() != 0) trouble.set("two threads called the listener at once");
         work.run();
-        inside.decrementAndGet();
+        within.decrementAndGet();
     }
 
     private static void count(Map<ChannelName, AtomicInteger> counts, ChannelName channel) {

@@ -27,8 +27,8 @@ class RedisBackplaneIT extends BackplaneContract {
 
     @Override
     Backplane node(String boot) {
-        var made = new RedisConnections(
-                new RedisSettings(redis.uri(), Keys.DEFAULT, boot, Duration.ofMillis(50), 50_000, null));
+        var made = new RedisConnections(new RedisSettings(
+                new Deployment.Standalone(redis.uri()), Keys.DEFAULT, boot, Duration.ofMillis(50), 50_000, null, null));
         connections.add(made);
         return new RedisBackplane(made, InstantSource.system());
     }
@@ -185,6 +185,7 @@ class RedisBackplaneIT extends BackplaneContract {
         assertThat(config)
                 .containsEntry("mode", "standalone")
                 .containsEntry("contract", "1")
+                .containsEntry("partitions", "1")
                 .containsEntry("publish", Script.PUBLISH.sha1(Script.Mode.PLAIN))
                 .containsEntry("read", Script.READ.sha1(Script.Mode.PLAIN));
         Keys strange = new Keys("strange");
@@ -192,10 +193,92 @@ class RedisBackplaneIT extends BackplaneContract {
         var stranger = new RedisConnections(RedisSettings.of(redis.uri(), strange, fresh("a")));
         connections.add(stranger);
         stranger.start();
-        Poll.until("the others are open", SOON, () -> stranger.history().open());
+        Poll.until(
+                "the others are open",
+                SOON,
+                () -> stranger.shards().getFirst().commands().stream()
+                                .filter(CommandLink::open)
+                                .count()
+                        == 3);
         assertThat(stranger.allOpen()).isFalse();
+        assertThatThrownBy(() -> stranger.awaitAgreement(SOON))
+                .isInstanceOf(Disagreement.class)
+                .hasMessageContaining("the version of the contract is 1 for this node and 999 for the cluster")
+                .hasMessageContaining("strange:config");
         redis.commands().del(strange.config());
         Poll.until("it is taken once they agree", SOON, stranger::allOpen);
+    }
+
+    @Test
+    void settingsThatDisagreeAreNamedWithTheirValues() {
+        Keys strange = new Keys("partitioned");
+        redis.commands().hset(strange.config(), "partitions", "32");
+        var stranger = new RedisConnections(RedisSettings.of(redis.uri(), strange, fresh("a")));
+        connections.add(stranger);
+        stranger.start();
+        assertThatThrownBy(() -> stranger.awaitAgreement(SOON))
+                .isInstanceOf(Disagreement.class)
+                .hasMessageContaining("carillon.presence.partitions is 1 for this node and 32 for the cluster");
+        redis.commands().del(strange.config());
+    }
+
+    @Test
+    void twoClustersShareOneRedisAndNothingCrosses() {
+        Recorder here = new Recorder();
+        Recorder there = new Recorder();
+        String boot = fresh("a");
+        Backplane one = started(boot, here);
+        var others = new RedisConnections(RedisSettings.of(redis.uri(), new Keys("other"), boot));
+        connections.add(others);
+        Backplane two = adopt(new RedisBackplane(others, InstantSource.system()), there);
+        ChannelName channel = user();
+        subscribe(one, here, channel);
+        subscribe(two, there, channel);
+        assertThat(get(one.append(channel, event("here"), "1", KEEP)).receivers())
+                .isEqualTo(1);
+        assertThat(get(two.append(channel, event("there"), "1", KEEP)).duplicate())
+                .isFalse();
+        assertThat(get(two.publishToNode(boot, bytes("{}")))).isEqualTo(1);
+        await(here, channel, 1);
+        await(there, channel, 1);
+        assertThat(types(here, channel)).containsExactly("here");
+        assertThat(types(there, channel)).containsExactly("there");
+        assertThat(types(get(two.history(channel, 0, 10)))).containsExactly("there");
+        Poll.until("the control message comes", SOON, () -> there.control.size() == 1);
+        assertThat(here.control).isEmpty();
+    }
+
+    @Test
+    void aConnectionOfOnesOwnLeadsToThePrimaryWithTheScriptsLoaded() {
+        started(fresh("a"), new Recorder());
+        CommandLink own = connections.getFirst().own("reader", "carillon:ingress:{x}");
+        own.start();
+        Poll.until("it is open", SOON, own::open);
+        List<Boolean> known = get(own.command(redis -> redis.scriptExists(Script.PUBLISH.sha1(Script.Mode.PLAIN))));
+        assertThat(known).containsExactly(true);
+        byte[] name = get(own.command(redis -> redis.clientGetname()));
+        assertThat(name).asString(java.nio.charset.StandardCharsets.UTF_8).endsWith("-reader");
+        var unused = own.stop();
+    }
+
+    @Test
+    void aSubscriberThatRedisCutsOffForItsFullBufferIsSubscribedAgain() {
+        Recorder recorder = new Recorder();
+        Backplane node = started(fresh("a"), recorder);
+        ChannelName channel = user();
+        subscribe(node, recorder, channel);
+        redis.commands().configSet("client-output-buffer-limit", "pubsub 200kb 100kb 1");
+        try {
+            // Larger than what the kernel takes at once: the limit is passed while the reader is busy.
+            String large = "{\"type\":\"t\",\"content\":\"" + "x".repeat(16_000_000) + "\"}";
+            redis.commands().publish(Keys.DEFAULT.channel(channel), large);
+            Poll.until("it is subscribed again", SOON, () -> recorder.times(recorder.subscribed, channel) == 2);
+            assertThat(recorder.times(recorder.lost, channel)).isEqualTo(1);
+            get(node.append(channel, event("after"), "1", KEEP));
+            Poll.until("it flows again", SOON, () -> types(recorder, channel).contains("after"));
+        } finally {
+            redis.commands().configSet("client-output-buffer-limit", "pubsub 256mb 64mb 60");
+        }
     }
 
     @Test

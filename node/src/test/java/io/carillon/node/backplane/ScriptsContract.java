@@ -130,6 +130,21 @@ abstract class ScriptsContract {
     }
 
     @Test
+    void theKindOfChannelDecidesHowManyEventsAreKept() {
+        var kept = new java.util.LinkedHashMap<String, Long>();
+        for (String kind : List.of("user", "room", "broadcast")) {
+            String channel = "carillon:push:" + kind + ":{" + fresh("k") + "}";
+            for (int i = 0; i < 300; i++) publish(channel, EVENT, "");
+            kept.put(kind, redis().commands().llen(channel + ":history"));
+        }
+        assertThat(kept)
+                .containsExactly(
+                        java.util.Map.entry("user", 256L),
+                        java.util.Map.entry("room", 300L),
+                        java.util.Map.entry("broadcast", 300L));
+    }
+
+    @Test
     void subscribersGetExactlyWhatIsKept() throws Exception {
         String channel = channel();
         var messages = new java.util.concurrent.LinkedBlockingQueue<String>(10);

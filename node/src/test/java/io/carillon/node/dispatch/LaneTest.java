@@ -11,6 +11,7 @@ import io.carillon.node.identity.Principal;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.OutboxSettings;
+import io.carillon.node.session.OverLimit;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.StalledSocket;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -42,6 +43,7 @@ class LaneTest {
             Set.of(),
             true,
             0,
+            OverLimit.REFUSE,
             true,
             false,
             Set.of(),
@@ -203,6 +205,23 @@ class LaneTest {
     }
 
     @Test
+    void whatCameInTheSweepThatEndsAHoldComesOnce() {
+        Session resuming = session("a", "u1", 1000, CHANNEL);
+        session("b", "u2", 1000, CHANNEL);
+        onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)));
+        var go = new CountDownLatch(1);
+        loop.execute(() -> await(go));
+        deliver(CHANNEL, "4", null, null, null);
+        lane.run(() -> lane.release(lane.find(CHANNEL, dialect), resuming, new Position("e", 3)));
+        deliver(CHANNEL, "5", null, null, null);
+        go.countDown();
+        onLoop(() -> {});
+        onLoop(() -> {});
+        assertThat(String.join("", written(0))).isEqualTo("45");
+        assertThat(String.join("", written(1))).isEqualTo("45");
+    }
+
+    @Test
     void whoLeavesWhileHeldLeavesNothingBehind() {
         Session resuming = session("a", "u1", 1000, CHANNEL);
         onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)));
@@ -221,18 +240,21 @@ class LaneTest {
         lane.deliver(new Delivery(OTHER, dialect, frame, null, null, null, null));
         onLoop(() -> {});
         assertThat(frame.refCnt()).isZero();
-        assertThat(lane.full()).isFalse();
+        assertThat(lane.full(true)).isFalse();
     }
 
     @Test
     void theLaneSaysWhenItIsFull() {
         var go = new CountDownLatch(1);
         loop.execute(() -> await(go));
-        for (int i = 0; i < 101; i++) deliver(CHANNEL, "0123456789", null, null, null);
-        assertThat(lane.full()).isTrue();
+        for (int i = 0; i < 51; i++) deliver(CHANNEL, "0123456789", null, null, null);
+        assertThat(lane.full(false)).as("events that are not kept go first").isTrue();
+        assertThat(lane.full(true)).isFalse();
+        for (int i = 0; i < 50; i++) deliver(CHANNEL, "0123456789", null, null, null);
+        assertThat(lane.full(true)).isTrue();
         go.countDown();
         onLoop(() -> {});
-        assertThat(lane.full()).isFalse();
+        assertThat(lane.full(true)).isFalse();
     }
 
     @Test

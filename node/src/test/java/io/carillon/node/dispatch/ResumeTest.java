@@ -24,6 +24,7 @@ import io.carillon.node.presence.InMemoryPresence;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.OutboxSettings;
+import io.carillon.node.session.OverLimit;
 import io.carillon.node.session.Session;
 import io.carillon.node.session.StalledSocket;
 import io.carillon.node.testing.Poll;
@@ -78,7 +79,7 @@ class ResumeTest {
                 new ChannelSettings(Duration.ofSeconds(60), Duration.ofMillis(1), 1000, 65_536, 1 << 26),
                 new ChannelMetrics(registry),
                 InstantSource.system());
-        var settings = new DispatchSettings(1 << 26, 128, 100, 256, 1024, 2048, Duration.ofSeconds(300));
+        var settings = new DispatchSettings(1 << 26, 0, 128, 100, 256, 1024, 2048, Duration.ofSeconds(300));
         var metrics = new DispatchMetrics(registry);
         dispatch = new Dispatch(
                 "node1",
@@ -119,6 +120,7 @@ class ResumeTest {
                 Set.of(),
                 true,
                 0,
+                OverLimit.REFUSE,
                 true,
                 false,
                 Set.of("typing"),

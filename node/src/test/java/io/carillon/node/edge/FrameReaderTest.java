@@ -2,6 +2,7 @@ package io.carillon.node.edge;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.carillon.node.session.Bucket;
 import io.carillon.node.session.CloseCode;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;

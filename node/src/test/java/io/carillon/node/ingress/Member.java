@@ -10,12 +10,14 @@ import io.carillon.node.backplane.Backplane.Retention;
 import io.carillon.node.backplane.Backplane.Source;
 import io.carillon.node.backplane.BackplaneListener;
 import io.carillon.node.backplane.DeadLetters;
+import io.carillon.node.backplane.Deployment;
 import io.carillon.node.backplane.RedisBackplane;
 import io.carillon.node.backplane.RedisConnections;
 import io.carillon.node.backplane.RedisSettings;
 import io.carillon.node.backplane.TestStreams;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.session.EndpointSettings;
+import io.carillon.node.session.OverLimit;
 import io.carillon.node.testing.Poll;
 import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -45,6 +47,7 @@ final class Member implements Publisher, AutoCloseable {
                     Set.of(),
                     true,
                     10,
+                    OverLimit.REFUSE,
                     false,
                     false,
                     Set.of("typing"),
@@ -64,8 +67,8 @@ final class Member implements Publisher, AutoCloseable {
 
     Member(RedisURI uri, Keys keys, IngressSettings settings, IntSupplier nodes, int diesAfter) {
         this.diesAfter = diesAfter;
-        connections =
-                new RedisConnections(new RedisSettings(uri, keys, boot.id(), Duration.ofMillis(50), 50_000, null));
+        connections = new RedisConnections(new RedisSettings(
+                new Deployment.Standalone(uri), keys, boot.id(), Duration.ofMillis(50), 50_000, null, null));
         backplane = new RedisBackplane(connections, InstantSource.system());
         ingress = new Ingress(
                 boot,

@@ -177,7 +177,7 @@ class PresenceSimulationIT {
         if (!there.equals(online))
             out.append("online ").append(there).append(" not ").append(online);
         long held = truths.stream()
-                .mapToLong(truth -> cli.scard(keys.nodeSessions(PUSH, truth.node.presence.node())))
+                .mapToLong(truth -> cli.scard(keys.nodeSessions(PUSH, 0, truth.node.presence.node())))
                 .sum();
         long open = truths.stream().mapToLong(truth -> truth.users.size()).sum();
         if (held != open) out.append(" sessions ").append(held).append(" not ").append(open);
@@ -202,7 +202,7 @@ class PresenceSimulationIT {
 
     private Set<String> byLog(RedisCommands<String, String> cli, Keys keys) {
         var online = new TreeSet<String>();
-        for (var entry : cli.xrange(keys.presenceLog(PUSH), Range.unbounded())) {
+        for (var entry : cli.xrange(keys.presenceLog(PUSH, 0), Range.unbounded())) {
             String user = entry.getBody().get("user");
             if (entry.getBody().get("event").equals("join")) {
                 assertThat(online.add(user)).as("second join of %s", user).isTrue();

@@ -110,7 +110,7 @@ class RedisPresenceIT {
     }
 
     private List<String> log() {
-        return cli.xrange(keys.presenceLog(PUSH), Range.unbounded()).stream()
+        return cli.xrange(keys.presenceLog(PUSH, 0), Range.unbounded()).stream()
                 .map(entry ->
                         entry.getBody().get("event") + ' ' + entry.getBody().get("user"))
                 .toList();
@@ -183,7 +183,7 @@ class RedisPresenceIT {
 
     private long sessionsInRedis() {
         return nodes.stream()
-                .mapToLong(node -> cli.scard(keys.nodeSessions(PUSH, node.presence.node())))
+                .mapToLong(node -> cli.scard(keys.nodeSessions(PUSH, 0, node.presence.node())))
                 .sum();
     }
 
@@ -275,9 +275,9 @@ class RedisPresenceIT {
         assertThat(frozen.presence.node()).isNotEqualTo(before).startsWith(frozen.boot + '.');
         assertThat(frozen.metrics.fencedCount()).isEqualTo(1);
         Poll.until("the room is back", SOON, () -> room("hall").equals(Map.of("u0", "1")));
-        assertThat(cli.exists(keys.nodeSessions(PUSH, before))).isZero();
+        assertThat(cli.exists(keys.nodeSessions(PUSH, 0, before))).isZero();
         assertThat(cli.hkeys(keys.userSessions(PUSH, "u2"))).hasSize(1);
-        assertThat(cli.scard(keys.kind(PUSH, "agent"))).isEqualTo(249);
+        assertThat(cli.scard(keys.kind(PUSH, 0, "agent"))).isEqualTo(249);
         assertThat(cli.sismember(keys.online(PUSH), "u1")).isFalse();
         assertThat(onlineByLog()).hasSize(251);
         Poll.until("left and came back, once each", SOON, () -> heard.size() == 2);
@@ -450,7 +450,7 @@ class RedisPresenceIT {
                 () -> "301 users online, not " + own.scard(keys.online(PUSH)),
                 SOON,
                 () -> own.scard(keys.online(PUSH)) == 301
-                        && own.scard(keys.nodeSessions(PUSH, a.presence.node())) >= 300);
+                        && own.scard(keys.nodeSessions(PUSH, 0, a.presence.node())) >= 300);
         Poll.until(
                 () -> "the hall is right: " + own.hgetall(keys.members(PUSH, "hall")),
                 SOON,
@@ -498,8 +498,9 @@ class RedisPresenceIT {
         Poll.until(
                 "the node's set of rooms follows",
                 SOON,
-                () -> cli.smembers(keys.nodeRooms(PUSH, a.presence.node())).isEmpty()
-                        && cli.smembers(keys.nodeRooms(PUSH, b.presence.node())).equals(Set.of("hall")));
+                () -> cli.smembers(keys.nodeRooms(PUSH, 0, a.presence.node())).isEmpty()
+                        && cli.smembers(keys.nodeRooms(PUSH, 0, b.presence.node()))
+                                .equals(Set.of("hall")));
     }
 
     @Test
@@ -549,29 +550,29 @@ class RedisPresenceIT {
         String me = node.presence.node();
         // Lost: one of the node's own sessions and a member. Ghosts: a session the node never had, a room, a session of
         // a node long gone, and an entry of a group without any session.
-        cli.srem(keys.nodeSessions(PUSH, me), node.boot + "-s7 u7");
+        cli.srem(keys.nodeSessions(PUSH, 0, me), node.boot + "-s7 u7");
         cli.srem(keys.online(PUSH), "u7");
         cli.srem(keys.nodeMembers(PUSH, "hall", me), "u1");
         cli.del(keys.members(PUSH, "hall"));
-        cli.sadd(keys.nodeSessions(PUSH, me), "ghost-1 ghost");
+        cli.sadd(keys.nodeSessions(PUSH, 0, me), "ghost-1 ghost");
         cli.hset(keys.userSessions(PUSH, "ghost"), "ghost-1", me + "|||1|a|e|1");
         cli.sadd(keys.online(PUSH), "ghost", "elder");
-        cli.sadd(keys.nodeRooms(PUSH, me), "empty");
+        cli.sadd(keys.nodeRooms(PUSH, 0, me), "empty");
         cli.sadd(keys.nodeMembers(PUSH, "empty", me), "u1");
         cli.hset(keys.members(PUSH, "empty"), "u1", "1");
         cli.hset(keys.userSessions(PUSH, "elder"), "gone-1", "gone.0|agent|g1|1|a|e|1");
-        cli.sadd(keys.kind(PUSH, "agent"), "elder");
-        cli.sadd(keys.group(PUSH, "g1"), "elder", "stray");
+        cli.sadd(keys.kind(PUSH, 0, "agent"), "elder");
+        cli.sadd(keys.group(PUSH, 0, "g1"), "elder", "stray");
         Poll.until(
                 "repaired",
                 SOON,
-                () -> cli.smembers(keys.online(PUSH)).equals(cli.smembers(keys.group(PUSH, "g1")))
+                () -> cli.smembers(keys.online(PUSH)).equals(cli.smembers(keys.group(PUSH, 0, "g1")))
                         && online() == 50
-                        && cli.scard(keys.kind(PUSH, "agent")) == 50
-                        && cli.scard(keys.nodeSessions(PUSH, me)) == 50
+                        && cli.scard(keys.kind(PUSH, 0, "agent")) == 50
+                        && cli.scard(keys.nodeSessions(PUSH, 0, me)) == 50
                         && room("hall").equals(Map.of("u1", "1"))
                         && room("empty").isEmpty()
-                        && cli.smembers(keys.nodeRooms(PUSH, me)).equals(Set.of("hall")));
+                        && cli.smembers(keys.nodeRooms(PUSH, 0, me)).equals(Set.of("hall")));
         assertThat(cli.exists(keys.userSessions(PUSH, "ghost"), keys.userSessions(PUSH, "elder")))
                 .isZero();
     }

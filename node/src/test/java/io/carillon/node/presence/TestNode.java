@@ -150,6 +150,15 @@ final class TestNode implements AutoCloseable {
             return result;
         }
 
+        @Override
+        public CompletionStage<Long> subscribers(String topic) {
+            return connection
+                    .async()
+                    .pubsubNumsub(topic.getBytes(StandardCharsets.UTF_8))
+                    .thenApply(counts ->
+                            counts.values().stream().mapToLong(Long::longValue).sum());
+        }
+
         private void send(Script script, String key, List<String> arguments, CompletableFuture<List<Object>> result) {
             byte[][] name = {key.getBytes(StandardCharsets.UTF_8)};
             byte[][] values = arguments.stream()

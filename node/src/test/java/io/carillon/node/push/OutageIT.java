@@ -54,4 +54,56 @@ class OutageIT {
             assertThat(bob.next("after").path("from").asString()).isEqualTo("ada");
         }
     }
+
+    @Test
+    void aFrozenRedisIsNoticedAsOneThatIsGone() throws Exception {
+        try (var redis = RedisServer.running();
+                var nodes = new Nodes(redis.url(), 1, Map.of());
+                Client ada = Client.welcomed(nodes.url(0), "ada");
+                Client bob = Client.welcomed(nodes.url(0), "bob")) {
+            redis.freeze();
+            try {
+                // The connections are as they were and nobody answers: both ways of publishing end all the same.
+                for (int i = 0; i < 3; i++) {
+                    long asked = System.nanoTime();
+                    assertThat(nodes.call("POST", "/api/ws/send", "{\"type\":\"chat\",\"to\":\"bob\"}")
+                                    .statusCode())
+                            .isEqualTo(503);
+                    ada.send("{\"type\":\"chat\",\"to\":\"bob\",\"ref\":\"f" + i + "\"}");
+                    JsonNode error = ada.next("error");
+                    assertThat(error.path("code").asString()).isEqualTo("unavailable");
+                    assertThat(error.path("ref").asString()).isEqualTo("f" + i);
+                    // Two seconds for each of the two.
+                    assertThat(Duration.ofNanos(System.nanoTime() - asked)).isLessThan(Duration.ofSeconds(4));
+                }
+                bob.next("degraded");
+                Poll.until("readiness to end", Duration.ofSeconds(5), () -> !nodes.ready(0));
+            } finally {
+                redis.thaw();
+            }
+            bob.next("restored");
+            Poll.until("the node is ready again", Duration.ofSeconds(20), () -> nodes.ready(0));
+            ada.send("{\"type\":\"after\",\"to\":\"bob\",\"ref\":\"2\"}");
+            ada.next("sent");
+            assertThat(bob.next("after").path("from").asString()).isEqualTo("ada");
+        }
+    }
+
+    @Test
+    void aSlowRedisIsNoOutage() throws Exception {
+        try (var redis = RedisServer.running();
+                var nodes = new Nodes(redis.url(), 1, Map.of());
+                Client ada = Client.welcomed(nodes.url(0), "ada");
+                Client bob = Client.welcomed(nodes.url(0), "bob")) {
+            for (int i = 0; i < 4; i++) {
+                // Every command waits for this long (redis.io, CLIENT PAUSE).
+                redis.commands().clientPause(400);
+                ada.send("{\"type\":\"chat\",\"to\":\"bob\",\"content\":" + i + ",\"ref\":\"" + i + "\"}");
+                ada.next("sent");
+                assertThat(bob.next("chat").path("content").asInt()).isEqualTo(i);
+            }
+            assertThat(nodes.ready(0)).isTrue();
+            assertThat(bob.rest()).isEmpty();
+        }
+    }
 }

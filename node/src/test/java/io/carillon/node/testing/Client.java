@@ -85,6 +85,17 @@ public final class Client implements AutoCloseable {
         return raw.stream().map(JSON::readTree).toList();
     }
 
+    /** The next message of any type; null when none comes in time. */
+    public @Nullable JsonNode poll(Duration within) throws InterruptedException {
+        String message = messages.poll(within.toMillis(), TimeUnit.MILLISECONDS);
+        return message == null ? null : JSON.readTree(message);
+    }
+
+    /** Whether the connection has ended, in order or not. */
+    public boolean ended() {
+        return closed.isDone();
+    }
+
     /** Takes nothing more from the connection, as a program that hangs. */
     public void stopReading() {
         reading = false;

@@ -45,6 +45,7 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback, A
     private @Nullable Process process;
     private @Nullable Path executable;
     private @Nullable Path directory;
+    private @Nullable String password;
     private @Nullable RedisClient client;
     private @Nullable StatefulRedisConnection<String, String> connection;
 
@@ -71,6 +72,24 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback, A
     public RedisServer persistent() {
         settings.set(1, "yes");
         settings.addAll(List.of("--appendfsync", "always"));
+        return this;
+    }
+
+    /** Adds to the server's settings, as on its command line. Only for a process of the test, before it starts. */
+    public RedisServer with(String... more) {
+        settings.addAll(List.of(more));
+        return this;
+    }
+
+    /** Asks for a password, of replicas and primaries too. Only for a process of the test, before it starts. */
+    public RedisServer password(String secret) {
+        password = secret;
+        return with("--requirepass", secret, "--masterauth", secret);
+    }
+
+    /** Starts it, where it is no extension of a test class. To be closed. */
+    public RedisServer open() {
+        prepare();
         return this;
     }
 
@@ -102,6 +121,7 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback, A
                 directory = Files.createTempDirectory("carillon-test-redis");
                 executable = found != null ? found : unpacked(directory);
                 uri = RedisURI.create("127.0.0.1", freePort());
+                if (password != null) uri.setAuthentication(password);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
@@ -241,7 +261,7 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback, A
         }
     }
 
-    private static @Nullable Path onPath() {
+    static @Nullable Path onPath() {
         for (String folder : System.getenv().getOrDefault("PATH", "").split(File.pathSeparator)) {
             Path candidate = Path.of(folder, "redis-server");
             if (Files.isExecutable(candidate)) return candidate;
@@ -255,13 +275,16 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback, A
                 .toPath();
     }
 
-    private static int freePort() throws IOException {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
+    /** A free port below 55,000: Redis 6.2 takes the one 10,000 above for its cluster bus. */
+    static int freePort() throws IOException {
+        while (true) {
+            try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+                if (socket.getLocalPort() < 55_000) return socket.getLocalPort();
+            }
         }
     }
 
-    private static void delete(Path directory) {
+    static void delete(Path directory) {
         try (var files = Files.walk(directory)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(file);
         } catch (IOException e) {

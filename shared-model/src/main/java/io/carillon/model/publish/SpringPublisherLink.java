@@ -41,17 +41,19 @@ final class SpringPublisherLink implements PublisherLink {
         if (known != null) return known;
         return with(connection -> {
             byte[] said = null;
+            boolean may = true;
             try {
                 said = connection.hashCommands().hGet(bytes(keys.config()), bytes("mode"));
             } catch (DataAccessException e) {
-                // Without the right to read it the kind of the connection tells as much; anything else fails again.
-                if (!says(e, "NOPERM")) throw e;
+                // Without the right to read it the kind of the connection has to tell.
+                may = !says(e, "NOPERM");
+                if (may) throw e;
             }
             boolean cluster = said == null
                     ? connection instanceof RedisClusterConnection
                     : new String(said, StandardCharsets.UTF_8).equals("cluster");
             Script.Mode found = cluster ? Script.Mode.SHARDED : Script.Mode.PLAIN;
-            if (said != null) mode = found;
+            if (said != null || !may) mode = found; // no node has started yet: ask again
             return found;
         });
     }

@@ -12,11 +12,13 @@
 --   done <id>*               XACK and XDEL                                 -> {1, deleted} or {0}
 --   lead      KEYS[1] is a lock of its own: SET NX PX                      -> {1 or 0}
 --
--- An entry is {id, channel, event, times given}; a field that is missing is ''. Reading stops after <count> entries or
+-- An entry is {id, channel, event, times given, bytes of the event}; a field that is missing is ''. Of an event over the
+-- largest size only the first 8 KB come, so that none fills the memory of one worker after the other. Reading stops after <count> entries or
 -- <bytes>, whichever comes first. pending starts with the oldest. One that was given often may be what killed its
 -- workers, so it comes alone: then its count grows, and not that of those behind it.
 local stream, operation, me, life = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local GROUP, CONSUMER, ALONE = 'carillon', 'worker', 3
+local MAX_EVENT, KEPT, MAX_CHANNEL = 540672, 8192, 256 -- a channel of 256 characters is none already
 if operation == 'lead' then
   return {redis.call('SET', stream, me, 'NX', 'PX', life) and 1 or 0}
 end
@@ -48,8 +50,11 @@ local function add(entry, times)
     if entry[2][i] == 'channel' then channel = entry[2][i + 1] end
     if entry[2][i] == 'event' then event = entry[2][i + 1] end
   end
+  local whole = #event
+  if whole > MAX_EVENT then event = string.sub(event, 1, KEPT) end
+  channel = string.sub(channel, 1, MAX_CHANNEL)
   size = size + #channel + #event
-  reply[#reply + 1] = {entry[1], channel, event, times}
+  reply[#reply + 1] = {entry[1], channel, event, times, whole}
 end
 local function full() return #reply - 2 >= count or size >= bytes end
 local function forgotten(answer) -- the stream was deleted under us, and the group with it

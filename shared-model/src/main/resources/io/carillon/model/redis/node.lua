@@ -1,6 +1,6 @@
 -- Leases of nodes: who is alive, who leads, and who cleans up after a dead one. All times are the Redis clock's.
 --
--- KEYS[1]  <prefix>:nodes:lease   sorted set, node -> expiry in ms; beside it :reap (sorted set, dead node -> when its
+-- KEYS[1]  <prefix>:nodes:lease (in Cluster <prefix>:{nodes}:lease)   sorted set, node -> expiry in ms; beside it :reap (sorted set, dead node -> when its
 --          reaper's claim ends, or when its last clean-up is due), :reapers (hash, dead node -> its reaper), :passes
 --          (hash, dead node -> clean-ups finished), :info (hash of descriptions, JSON), :leader (string)
 -- ARGV[1]  the operation; ARGV[2] the caller's incarnation, <boot>.<n>
@@ -10,10 +10,14 @@
 --            or {0}: the lease was taken, the caller is fenced. The first pairs are the caller's neighbours in the
 --            ring, up to <neighbours> with a subscriber and those without one passed on the way, 32 at most; the last
 --            are expired
+--            In Cluster subscribers are not counted here (they may be another primary's): all are -1, and the
+--            neighbours are the next <neighbours> whatever their state; the caller asks their primaries
 --   live                                                         -> {node*}
+--   leased                                                       -> {node*}: those whose lease is not over
 --   claim <me> <claim ms> (<suspect> <score>)*                   -> {node*}: the caller must reap these. A suspect is
---            given if its score is still this one and its lease is over or its topic has no subscriber; with it come
---            the clean-ups it had claimed, and those that are due. A node goes to one caller only
+--            given if its score is still this one and its lease is over or its topic has no subscriber (in Cluster:
+--            the score alone; the caller has asked); with it come the clean-ups it had claimed, and those that are
+--            due. A node goes to one caller only
 --   renew <me> <claim ms> <dead>                                 -> {1} still the caller's, {0} lost
 --   done  <me> <late ms> <dead>                                  -> {1} due once more after <late ms> (late writes of
 --            a node that was only frozen), {2} finished for good, {0} not the caller's
@@ -28,8 +32,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local operation, node = ARGV[1], ARGV[2]
 
+local SHARDED = '@PUB@' == 'SPUBLISH'
+
 -- Subscribers of <prefix>:node:{<boot>}. A process that was killed has none within milliseconds; a frozen one has one.
 local function subscribers(of)
+  if SHARDED then return -1 end
   local boot = string.match(of, '^(.+)%.%d+$') or of
   return redis.call('PUBSUB', 'NUMSUB', string.gsub(stem, 's$', '') .. ':{' .. boot .. '}')[2]
 end
@@ -53,7 +60,7 @@ local function neighbours(wanted)
     out[#out + 1] = name
     out[#out + 1] = scores[name]
     out[#out + 1] = count
-    if count > 0 then alive = alive + 1 end
+    if count ~= 0 then alive = alive + 1 end
     if alive == wanted or step == 32 then break end
   end
   return out
@@ -85,6 +92,8 @@ elseif operation == 'beat' then
     redis.call('ZRANGEBYSCORE', lease, '-inf', text(now), 'WITHSCORES', 'LIMIT', 0, 16)}
 elseif operation == 'live' then
   return redis.call('ZRANGE', lease, 0, -1)
+elseif operation == 'leased' then
+  return redis.call('ZRANGEBYSCORE', lease, '(' .. text(now), '+inf')
 elseif operation == 'claim' then
   local got = {}
   local function take(dead)
@@ -97,7 +106,7 @@ elseif operation == 'claim' then
   for i = 4, #ARGV, 2 do
     local suspect, score = ARGV[i], redis.call('ZSCORE', lease, ARGV[i])
     if suspect ~= node and score and score == ARGV[i + 1]
-      and (tonumber(score) <= now or subscribers(suspect) == 0) then
+      and (tonumber(score) <= now or subscribers(suspect) <= 0) then
       local claims = redis.call('HGETALL', reapers)
       take(suspect)
       for k = 1, #claims, 2 do

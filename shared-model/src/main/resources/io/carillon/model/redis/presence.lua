@@ -11,7 +11,8 @@
 --   register   <node> (<session> <user> <kind or ''> <groups, commas> <since ms> <address> <endpoint>)+
 --                                                   -> {registered, joins, (session, {room*})*}: the last for
 --                                                      those whose users were put into rooms through the API
---                                                      (<prefix>:<namespace>:members:granted:<user>); or {-1}: the
+--                                                      (<prefix>:<namespace>:members:granted:<user>, in Cluster
+--                                                      members:{p<k>}:granted:<user>); or {-1}: the
 --                                                      incarnation is not admitted, or no longer (it was reaped, or
 --                                                      Redis lost its data). Again: puts back what is missing
 --   unregister <node> (<session> <user>)+           -> {removed, leaves}
@@ -79,7 +80,8 @@ elseif operation == 'register' then
   if redis.call('SISMEMBER', nodes, node) == 0 then return {-1} end
   local n = 0
   local granted = {}
-  local grants = string.match(stem, '^[^:]+:[^:]+') .. ':members:granted:'
+  local tag = string.match(stem, '({[^}]+})$') -- in Cluster the grants lie in the user's part
+  local grants = string.match(stem, '^[^:]+:[^:]+') .. ':members:' .. (tag and tag .. ':' or '') .. 'granted:'
   for i = 3, #ARGV, 7 do
     local session, user, kind, groups = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
     local key = stem .. ':user:' .. user

@@ -2,7 +2,9 @@
 --
 -- KEYS[1]  the channel: <prefix>:<namespace>:(user|room|broadcast):{<id>}; also the key of its meta. Beside it
 --          <channel>:history (list of stamped events), <channel>:ids (sorted set, event id -> offset) and
---          <channel>:sources (hash, ingress stream -> last entry of it that is in the history)
+--          <channel>:sources (hash, ingress stream -> last entry of it that is in the history). In Cluster name those it
+--          touches as KEYS[2], KEYS[3] and, with a source, KEYS[4]: then Redis refuses the whole call (TRYAGAIN) while the
+--          slot moves and only some of them have arrived, in place of ending it half way
 -- ARGV[1]  the event, one JSON object as text
 -- ARGV[2]  its id, [A-Za-z0-9._:@~+=-]{1,128}; '' to take the event's own "id", or else <epoch>-<offset>
 -- ARGV[3..] option pairs:

@@ -1,6 +1,6 @@
 -- Verifies a position in a channel's history and returns what came after it: gaps of a node, resumes of clients.
 --
--- KEYS[1]  the channel, which is the key of its meta (see publish.lua)
+-- KEYS[1]  the channel, which is the key of its meta (see publish.lua); in Cluster KEYS[2] <channel>:history
 -- ARGV[1]  epoch of the position; '' asks for the top only, '*' for what is kept after the offset, whatever its epoch
 -- ARGV[2]  offset of the position, 0 for "before the first"
 -- ARGV[3]  most events to answer

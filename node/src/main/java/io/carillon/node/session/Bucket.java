@@ -1,10 +1,10 @@
-package io.carillon.node.edge;
+package io.carillon.node.session;
 
 /**
  * A token bucket in one number, the time at which it would be full again (the generic cell rate algorithm, ITU-T I.371
  * annex A).
  */
-final class Bucket {
+public final class Bucket {
     private Bucket() {}
 
     /**
@@ -15,7 +15,7 @@ final class Bucket {
      * @param burst tokens it holds
      * @return the new {@code full}; the old one when there is no token
      */
-    static long take(long full, long now, long interval, int burst) {
+    public static long take(long full, long now, long interval, int burst) {
         long next = (full - now > 0 ? full : now) + interval;
         return next - now > interval * burst ? full : next;
     }

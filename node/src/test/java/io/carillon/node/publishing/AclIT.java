@@ -1,0 +1,20 @@
+package io.carillon.node.publishing;
+
+import io.carillon.node.testing.RedisServer;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Users with least rights on the Redis of the machine. */
+class AclIT extends AclContract {
+    @RegisterExtension
+    static final RedisServer redis = RedisServer.own();
+
+    @Override
+    RedisServer redis() {
+        return redis;
+    }
+
+    @Override
+    String file() {
+        return "redis-7.acl";
+    }
+}

@@ -1,0 +1,20 @@
+package io.carillon.node.publishing;
+
+import io.carillon.node.testing.RedisServer;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Users with least rights on the bundled Redis 6.2. */
+class AclOnBundledIT extends AclContract {
+    @RegisterExtension
+    static final RedisServer redis = RedisServer.bundled();
+
+    @Override
+    RedisServer redis() {
+        return redis;
+    }
+
+    @Override
+    String file() {
+        return "redis-6.2.acl";
+    }
+}
