@@ -131,7 +131,7 @@ final class Deployment implements AutoCloseable {
             }
         }
         for (int i = 0; i < nodeCount(); i++) startNode(i);
-        for (int i = 0; i < nodeCount(); i++) awaitReady(i, 120);
+        for (int i = 0; i < nodeCount(); i++) awaitReady(i, 240);
         processes.start(
                 "nginx",
                 List.of(

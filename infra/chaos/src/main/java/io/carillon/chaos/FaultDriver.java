@@ -49,7 +49,7 @@ final class FaultDriver {
                 processes.kill(node);
                 Moment.pause(hold);
                 deployment.startNode(step.node());
-                deployment.awaitReady(step.node(), 90);
+                deployment.awaitReady(step.node(), 240);
             }
             case NODE_FREEZE, NODE_FREEZE_LONG -> {
                 processes.signal(node, "STOP");
@@ -126,7 +126,7 @@ final class FaultDriver {
                 "seconds",
                 world.clock().now() - began);
         deployment.startNode(node);
-        deployment.awaitReady(node, 90);
+        deployment.awaitReady(node, 240);
     }
 
     /**

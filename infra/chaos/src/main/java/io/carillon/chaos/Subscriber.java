@@ -243,6 +243,7 @@ final class Subscriber implements Runnable {
     }
 
     private void welcomed(WebSocketClient open, JsonNode welcome) throws IOException {
+        journal.write("welcome", "client", name, "node", welcome.path("node").asString(""));
         if (positions.isEmpty()) {
             for (Map.Entry<String, JsonNode> channel : welcome.path("channels").properties()) {
                 begin(channel.getKey(), position(channel.getValue()));

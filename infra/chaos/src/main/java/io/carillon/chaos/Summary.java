@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.ToLongFunction;
 import tools.jackson.databind.JsonNode;
 
 /** What each kind of fault did to those who use the cluster, from the same records that the checker judges. */
@@ -27,7 +29,8 @@ final class Summary {
     private static final class Effect {
         final Fault fault;
         final Map<String, Double> silences = new HashMap<>();
-        long skipped;
+        long missed;
+        long failed;
         long repeated;
         long unrecovered;
         long resyncs;
@@ -43,6 +46,7 @@ final class Summary {
     private final Windows windows = new Windows();
     private final List<Effect> effects = new ArrayList<>();
     private final Map<String, List<double[]>> online = new HashMap<>();
+    private final Map<String, TreeSet<Long>> acknowledged = new HashMap<>();
     private final Map<Integer, Integer> deliveredAt = new HashMap<>();
     private final Map<Integer, Integer> publishedAt = new HashMap<>();
     private final Map<Integer, Integer> connectedAt = new HashMap<>();
@@ -58,7 +62,7 @@ final class Summary {
             var client = summary.new Client(actor);
             records.each(
                     actor,
-                    List.of("conn.open", "conn.close", "client.end", "msg", "dup", "resync", "sub.ok"),
+                    List.of("conn.open", "conn.close", "client.end", "msg", "dup", "resync", "sub.ok", "pub.info"),
                     client::take);
         }
         records.each(List.of("presence"), summary::probe);
@@ -68,9 +72,24 @@ final class Summary {
     private void control(JsonNode record) {
         switch (record.path("k").asString("")) {
             case "end" -> end = record.path("t").asDouble();
-            case "pub.ok" -> publishedAt.merge((int) record.path("t").asDouble(), 1, Integer::sum);
+            case "pub.ok" -> {
+                publishedAt.merge((int) record.path("t").asDouble(), 1, Integer::sum);
+                if (record.has("off")) {
+                    acknowledged
+                            .computeIfAbsent(place(record), key -> new TreeSet<>())
+                            .add(record.path("off").asLong());
+                }
+            }
             default -> windows.take(record);
         }
+    }
+
+    private static String place(JsonNode record) {
+        return record.path("ns").asString("")
+                + '/'
+                + record.path("ch").asString("")
+                + '/'
+                + record.path("epoch").asString("");
     }
 
     /** The fault that struck last before a moment. */
@@ -85,6 +104,8 @@ final class Summary {
         private double last = Double.NaN;
         private double opened = Double.NaN;
         private String key = "";
+        private String ns = "";
+        private final Map<String, JsonNode> stands = new HashMap<>();
 
         Client(String actor) {
             this.actor = actor;
@@ -106,16 +127,46 @@ final class Summary {
                 }
                 case "client.end" -> closed(at);
                 case "dup" -> at(at).repeated++;
-                case "resync" -> at(at).resyncs++;
+                case "pub.info" -> at(at).failed++;
+                case "resync" -> {
+                    at(at).resyncs++;
+                    missed(record, at);
+                }
                 case "sub.ok" -> {
-                    if (record.has("recovered") && !record.path("recovered").asBoolean()) at(at).unrecovered++;
+                    if (!record.has("recovered")) {
+                        stands.put(record.path("ch").asString(""), record);
+                    } else if (!record.path("recovered").asBoolean()) {
+                        at(at).unrecovered++;
+                        missed(record, at);
+                    }
                 }
                 default -> {
                     deliveredAt.merge((int) at, 1, Integer::sum);
                     if (!Double.isNaN(last)) silence(last, at);
                     last = at;
+                    if (record.has("off")) stands.put(record.path("ch").asString(""), record);
                 }
             }
+        }
+
+        /** Acknowledged events between where the client stood and where it is told to go on. */
+        private void missed(JsonNode to, double at) {
+            JsonNode from = stands.put(to.path("ch").asString(""), to);
+            if (from == null) return;
+            String channel = ns + '/' + to.path("ch").asString("") + '/';
+            TreeSet<Long> none = new TreeSet<>();
+            TreeSet<Long> old =
+                    acknowledged.getOrDefault(channel + from.path("epoch").asString(""), none);
+            TreeSet<Long> now =
+                    acknowledged.getOrDefault(channel + to.path("epoch").asString(""), none);
+            long left = from.path("off").asLong();
+            long reached = to.path("off").asLong();
+            boolean same = from.path("epoch").equals(to.path("epoch"));
+            if (same && reached <= left) return;
+            at(at).missed += same
+                    ? now.subSet(left, false, reached, true).size()
+                    : old.tailSet(left, false).size()
+                            + now.headSet(reached, true).size();
         }
 
         private void closed(double at) {
@@ -167,30 +218,23 @@ final class Summary {
                     .add(effect);
         }
         var text = new StringBuilder();
+        String row = "%-17s %5s %7s %7s %7s %10s %7s %8s %8s %15s %9s%n";
         text.append(String.format(
                 Locale.ROOT,
-                "%n%-17s %5s %7s %6s %9s %9s %7s %18s %14s%n",
+                "%n" + row,
                 "fault",
                 "count",
-                "held s",
+                "held",
                 "closes",
+                "failed",
                 "recovered",
                 "resync",
-                "dropped",
-                "silence s p50/max",
-                "presence right"));
-        text.append(String.format(
-                Locale.ROOT,
-                "%-17s %5s %7s %6s %9s %9s %7s %18s %14s%n",
-                "",
-                "",
-                "",
-                "",
-                ":false",
-                "",
+                "declared",
                 "repeats",
-                "",
-                "after s"));
+                "silence s",
+                "presence"));
+        text.append(String.format(
+                Locale.ROOT, row, "", "", "s", "", "tries", ":false", "", "lost", "dropped", "p50 / max", "right s"));
         byName.forEach((name, all) -> {
             double[] silences = all.stream()
                     .flatMap(effect -> effect.silences.values().stream())
@@ -207,14 +251,16 @@ final class Summary {
                     .orElse(0);
             text.append(String.format(
                     Locale.ROOT,
-                    "%-17s %5d %7.1f %6d %9d %9d %7d %18s %14s%n",
+                    row,
                     name,
                     all.size(),
-                    held,
-                    all.stream().mapToLong(effect -> effect.closes).sum(),
-                    all.stream().mapToLong(effect -> effect.unrecovered).sum(),
-                    all.stream().mapToLong(effect -> effect.resyncs).sum(),
-                    all.stream().mapToLong(effect -> effect.repeated).sum(),
+                    String.format(Locale.ROOT, "%.1f", held),
+                    sum(all, effect -> effect.closes),
+                    sum(all, effect -> effect.failed),
+                    sum(all, effect -> effect.unrecovered),
+                    sum(all, effect -> effect.resyncs),
+                    sum(all, effect -> effect.missed),
+                    sum(all, effect -> effect.repeated),
                     silences.length == 0
                             ? "-"
                             : String.format(
@@ -246,6 +292,10 @@ final class Summary {
                 verdict.figure("relabelled"),
                 verdict.figure("probes")));
         return text.toString();
+    }
+
+    private static long sum(List<Effect> all, ToLongFunction<Effect> figure) {
+        return all.stream().mapToLong(figure).sum();
     }
 
     private static double percentile(double[] sorted, double share) {

@@ -4,12 +4,16 @@ import io.carillon.model.redis.Keys;
 import io.carillon.node.identity.ApiKeys;
 import io.carillon.node.session.EndpointSettings;
 import io.lettuce.core.ClientOptions;
+import io.lettuce.core.resource.Delay;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.swagger.v3.oas.models.OpenAPI;
 import org.springframework.beans.factory.ObjectProvider;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.data.redis.autoconfigure.ClientResourcesBuilderCustomizer;
 import org.springframework.boot.data.redis.autoconfigure.LettuceClientOptionsBuilderCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -37,6 +41,13 @@ class ApiConfiguration {
     @Bean
     LettuceClientOptionsBuilderCustomizer rejectWhileDisconnected() {
         return options -> options.disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS);
+    }
+
+    /** After an outage calls succeed again within a second; Lettuce by itself waits up to half a minute. */
+    @Bean
+    ClientResourcesBuilderCustomizer comeBackSoon() {
+        return resources -> resources.reconnectDelay(
+                Delay.fullJitter(Duration.ofMillis(50), Duration.ofSeconds(1), 50, TimeUnit.MILLISECONDS));
     }
 
     @Bean

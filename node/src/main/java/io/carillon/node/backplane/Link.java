@@ -26,8 +26,8 @@ import org.slf4j.LoggerFactory;
 abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
     private static final Logger log = LoggerFactory.getLogger(Link.class);
 
-    /** Longest wait between two attempts, ms. */
-    private static final long MAX_BACKOFF = 5_000;
+    /** Longest wait between two attempts, ms; after an outage nothing is published or delivered for up to this long. */
+    private static final long MAX_BACKOFF = 1_500;
 
     /** Failed attempts between two words about it in the log, about a minute and a half. */
     private static final int SAY_AGAIN = 24;

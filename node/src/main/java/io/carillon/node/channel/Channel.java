@@ -43,6 +43,10 @@ public final class Channel {
     @Nullable
     Deque<Event> pending;
 
+    /** The held event that the last complete read did not explain. */
+    @Nullable
+    Event unplaced;
+
     int failures;
     boolean reading;
 

@@ -41,8 +41,9 @@ public final class Channels implements BackplaneListener {
     /** Events a history read asks for at once. */
     private static final int PAGE = 100;
 
-    /** Reads that may fail in a row before continuity is given up. */
-    private static final int MAX_FAILURES = 5;
+    /** What a message is that claims a place which its channel's history does not have. */
+    private static final InvalidEventException MADE_UP = new InvalidEventException(
+            InvalidEventException.Code.BAD_FRAME, "the channel's history has no event at this place");
 
     private final Backplane backplane;
     private final ChannelSettings settings;
@@ -398,7 +399,10 @@ public final class Channels implements BackplaneListener {
             if (to != null) to.resync(channel, top);
         }
 
-        /** Delivers what was held back and follows; a hole in it is read again, a few times. */
+        /**
+         * Delivers what was held back and follows. What does not follow is looked for in the history once more; if it
+         * is not there either, nobody gave it its place, and it is put aside.
+         */
         private void flush(Channel channel) {
             Deque<Event> held = channel.pending;
             while (held != null && !held.isEmpty()) {
@@ -413,13 +417,18 @@ public final class Channels implements BackplaneListener {
                     }
                     held.pollFirst();
                     channel.position = at;
-                } else if (++channel.failures <= MAX_FAILURES) {
-                    failed(channel);
+                } else if (channel.unplaced != event) {
+                    // It may have been published after the read was answered.
+                    channel.unplaced = event;
+                    readIn(channel, settings.retry().toMillis());
                     return;
                 } else {
-                    resync(channel, new Position(at.epoch(), at.offset() - 1));
+                    // This read was asked after it came: what is published with a place is in the history by then.
+                    held.pollFirst();
+                    putAside(channel, EventCodec.writeStamped(event), MADE_UP);
                 }
             }
+            channel.unplaced = null;
             channel.pending = null;
             channel.failures = 0;
             channel.state = Channel.State.LIVE;

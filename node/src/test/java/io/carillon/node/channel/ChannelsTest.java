@@ -252,6 +252,37 @@ class ChannelsTest {
     }
 
     @Test
+    void aPlaceThatTheHistoryDoesNotHaveIsNotBelieved() {
+        live(1);
+        arrives(durable("forged", 999));
+        arrives(durable("e", 2));
+        backplane.answer(true, new Position("e", 2), durable("e", 2));
+        backplane.awaitRead();
+        backplane.answer(true, new Position("e", 2));
+        settle();
+        arrives(durable("e", 3));
+        assertThat(recorder.types).containsExactly("t2", "t3");
+        assertThat(recorder.resyncs).isEmpty();
+        assertThat(backplane.reads).isEmpty();
+        assertThat(backplane.deadLetters).isEqualTo(1);
+    }
+
+    @Test
+    void anEventThatOvertookTheReadIsFoundByTheNext() {
+        live(1);
+        arrives(durable("e", 3));
+        arrives(durable("e", 5));
+        // Answered between the third event and the fourth.
+        backplane.answer(true, new Position("e", 3), durable("e", 2), durable("e", 3));
+        backplane.awaitRead();
+        backplane.answer(true, new Position("e", 5), durable("e", 4), durable("e", 5));
+        settle();
+        assertThat(recorder.types).containsExactly("t2", "t3", "t4", "t5");
+        assertThat(recorder.resyncs).isEmpty();
+        assertThat(backplane.deadLetters).isZero();
+    }
+
+    @Test
     void theLastSessionEndsTheSubscription() {
         live(1);
         channels.attach(CHANNEL, 0, attached::add);
