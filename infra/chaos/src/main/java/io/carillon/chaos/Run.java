@@ -126,6 +126,7 @@ final class Run {
                     threads.add(Thread.ofVirtual().name("client-" + i).start(one));
                 }
             }
+            Deployment.within(30, () -> subscribers.stream().allMatch(Subscriber::live));
             List<Publisher> publishers = publishers(world, records, journals, functions, ingress, threads);
             var probes = new Journal(records, "prober", clock);
             journals.add(probes);

@@ -33,6 +33,11 @@ public final class Checker {
     private final Map<String, List<double[]>> online = new HashMap<>();
     private final List<Probe> probes = new ArrayList<>();
     private final Map<String, Map<Long, Publication>> places = new HashMap<>();
+    /** Where clients were told to go on, by channel and epoch: the furthest of these places. */
+    private final Map<String, Long> starts = new HashMap<>();
+    /** When clients were told to go on, by channel. */
+    private final Map<String, List<Double>> startTimes = new HashMap<>();
+
     private double end = Double.NaN;
 
     private Checker(Rules rules) {
@@ -346,6 +351,10 @@ public final class Checker {
         }
 
         private void set(Place place, JsonNode record) {
+            String channel = ns + '/' + text(record, "ch");
+            starts.merge(
+                    channel + '/' + text(record, "epoch"), record.path("off").asLong(), Math::max);
+            startTimes.computeIfAbsent(channel, key -> new ArrayList<>()).add(time(record));
             place.epoch = text(record, "epoch");
             place.offset = record.path("off").asLong();
             place.never = place.epoch.startsWith("~");
@@ -512,11 +521,18 @@ public final class Checker {
 
     // ---- over all of them
 
-    /** What was acknowledged was delivered to somebody, or stood at the end of an epoch that something broke. */
+    /**
+     * What was acknowledged was delivered to somebody, lies where clients were told to go on behind it, or stood at the
+     * end of an epoch that something broke.
+     */
     private void acknowledgedAreKept() {
         for (Publication publication : publications.values()) {
             if (!publication.durable || Double.isNaN(publication.acknowledged) || publication.delivered) continue;
             if (!heads.containsKey(publication.ns + '/' + publication.ch)) continue; // nobody subscribes
+            if (passed(publication)) {
+                count("passed");
+                continue;
+            }
             double until = publication.acknowledged + (publication.queued ? 30 : 10);
             if (windows.losing(publication.invoked - 1, until)) {
                 count("tail");
@@ -537,6 +553,19 @@ public final class Checker {
                 .filter(p -> Double.isNaN(p.acknowledged) && !p.failed && p.durable && p.delivered)
                 .count();
         figures.put("unknown_seen", seen);
+    }
+
+    /**
+     * Whether clients began, or were told to go on, behind the event; those that were there before it are held to their
+     * own places.
+     */
+    private boolean passed(Publication publication) {
+        String channel = publication.ns + '/' + publication.ch;
+        if (publication.epoch != null) {
+            return starts.getOrDefault(channel + '/' + publication.epoch, -1L) >= publication.offset;
+        }
+        return startTimes.getOrDefault(channel, List.of()).stream()
+                .anyMatch(at -> at >= publication.invoked && at <= publication.acknowledged + 30);
     }
 
     /** An event stands behind all that were acknowledged before it was sent. */
