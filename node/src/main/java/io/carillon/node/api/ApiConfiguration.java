@@ -8,12 +8,13 @@ import io.lettuce.core.resource.Delay;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.swagger.v3.oas.models.OpenAPI;
-import org.springframework.beans.factory.ObjectProvider;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.data.redis.autoconfigure.ClientResourcesBuilderCustomizer;
+import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDetails;
 import org.springframework.boot.data.redis.autoconfigure.LettuceClientOptionsBuilderCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
@@ -37,10 +38,18 @@ class ApiConfiguration {
         return new Idempotency(redis, keys);
     }
 
-    /** A call fails while Redis is away; nothing waits for the link to do behind the caller's back what he was told failed. */
+    /**
+     * A call fails while Redis is away; nothing waits for the link to do behind the caller's back what he was told failed.
+     * In Cluster, where Lettuce would refuse the very call that makes it connect to a primary, it waits, for its timeout
+     * at most.
+     */
     @Bean
-    LettuceClientOptionsBuilderCustomizer rejectWhileDisconnected() {
-        return options -> options.disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS);
+    LettuceClientOptionsBuilderCustomizer rejectWhileDisconnected(ObjectProvider<DataRedisConnectionDetails> redis) {
+        DataRedisConnectionDetails details = redis.getIfAvailable();
+        boolean cluster = details != null && details.getCluster() != null;
+        return options -> {
+            if (!cluster) options.disconnectedBehavior(ClientOptions.DisconnectedBehavior.REJECT_COMMANDS);
+        };
     }
 
     /** After an outage calls succeed again within a second; Lettuce by itself waits up to half a minute. */

@@ -1,6 +1,7 @@
 package io.carillon.node.publishing;
 
 import io.carillon.node.testing.RedisServer;
+import java.util.List;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Users with least rights on the Redis of the machine. */
@@ -14,7 +15,7 @@ class AclIT extends AclContract {
     }
 
     @Override
-    String file() {
-        return "redis-7.acl";
+    List<String> files() {
+        return List.of("node.acl", "services.acl");
     }
 }

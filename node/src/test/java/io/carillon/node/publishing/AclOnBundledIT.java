@@ -1,6 +1,7 @@
 package io.carillon.node.publishing;
 
 import io.carillon.node.testing.RedisServer;
+import java.util.List;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Users with least rights on the bundled Redis 6.2. */
@@ -14,7 +15,7 @@ class AclOnBundledIT extends AclContract {
     }
 
     @Override
-    String file() {
-        return "redis-6.2.acl";
+    List<String> files() {
+        return List.of("redis-6.2.acl");
     }
 }

@@ -59,9 +59,9 @@ class TopologiesIT {
             int from = cluster.ownerOf(key);
             int to = from == 1 ? 2 : 1;
             List<String> ids = new ArrayList<>();
-            send(ada, "bob", 0, 50, ids);
+            send(ada, "bob", 0, 15, ids);
             cluster.move(key, to, () -> {});
-            send(ada, "bob", 50, 100, ids);
+            send(ada, "bob", 15, 30, ids);
             // Each event once and in order, live or filled in.
             List<String> got = new ArrayList<>();
             while (got.size() < ids.size()) {

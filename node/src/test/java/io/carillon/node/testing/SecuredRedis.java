@@ -30,7 +30,7 @@ public final class SecuredRedis implements BeforeAllCallback, AfterAllCallback {
         directory = Files.createTempDirectory("carillon-test-tls");
         certificate();
         String users = "user default on nopass ~* &* +@all\n";
-        for (String file : new String[] {"node.acl", "services.acl"}) users += Files.readString(USERS.resolve(file));
+        users += Files.readString(USERS.resolve("node.acl"));
         Path acl = Files.writeString(directory.resolve("users.acl"), users.replace("@PASSWORD@", PASSWORD));
         port = RedisServer.freePort();
         Objects.requireNonNull(RedisServer.onPath(), "tests with TLS need redis-server");
