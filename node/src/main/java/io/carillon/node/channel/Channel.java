@@ -8,6 +8,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** What this node knows of one channel. Every field is owned by the channel's worker loop. */
@@ -49,6 +50,11 @@ public final class Channel {
 
     int failures;
     boolean reading;
+
+    /** Where the newest event was delivered, and which it was: a hash of its id. */
+    private long lastOffset = -1;
+
+    private int lastId;
 
     @Nullable
     Future<?> linger;
@@ -92,6 +98,21 @@ public final class Channel {
         if (here.epoch().equals(next.epoch())) return next.offset() == here.offset() + 1;
         // An unused channel has no epoch of its own yet: its first event brings one.
         return here.offset() == 0 && here.epoch().startsWith("~") && next.offset() == 1;
+    }
+
+    /** A durable event was delivered. */
+    void reached(Position at, Event event) {
+        position = at;
+        lastOffset = at.offset();
+        lastId = Objects.hashCode(event.id());
+    }
+
+    /**
+     * Whether this event's place is that of the newest delivered one and it is another event. One of the two made its
+     * place up: whoever may publish on a channel can guess the next.
+     */
+    boolean contradicts(Position at, Event event) {
+        return at.equals(position) && at.offset() == lastOffset && Objects.hashCode(event.id()) != lastId;
     }
 
     /** Whether a durable event was delivered before. */

@@ -187,8 +187,13 @@ public final class Channels implements BackplaneListener {
         private void durable(Channel channel, Event event, Position at) {
             if (channel.state == Channel.State.LIVE) {
                 if (channel.follows(at)) {
-                    if (deliver(channel, event)) channel.position = at;
+                    if (deliver(channel, event)) channel.reached(at, event);
                     else later(channel);
+                    return;
+                }
+                if (channel.contradicts(at, event)) {
+                    putAside(channel, EventCodec.writeStamped(event), MADE_UP);
+                    resync(channel, at);
                     return;
                 }
                 if (channel.seen(at)) {
@@ -361,7 +366,7 @@ public final class Channels implements BackplaneListener {
                 Position at = event.position();
                 if (at == null || channel.seen(at)) return true;
                 if (!deliver(channel, event)) return false;
-                channel.position = at;
+                channel.reached(at, event);
                 metrics.filled();
             } catch (InvalidEventException e) {
                 Position at = EventCodec.positionOf(message);
@@ -416,7 +421,7 @@ public final class Channels implements BackplaneListener {
                         return;
                     }
                     held.pollFirst();
-                    channel.position = at;
+                    channel.reached(at, event);
                 } else if (channel.unplaced != event) {
                     // It may have been published after the read was answered.
                     channel.unplaced = event;

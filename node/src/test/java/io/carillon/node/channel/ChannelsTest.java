@@ -268,6 +268,23 @@ class ChannelsTest {
     }
 
     @Test
+    void aGuessedPlaceIsFoundOutByTheEventThatHasIt() {
+        live(1);
+        arrives(new String(durable("e", 2), StandardCharsets.UTF_8)
+                .replace("\"id\":\"i2\"", "\"id\":\"guess\"")
+                .getBytes(StandardCharsets.UTF_8));
+        assertThat(recorder.resyncs).isEmpty();
+        arrives(durable("e", 2));
+        assertThat(recorder.resyncs).containsExactly(new Position("e", 2));
+        assertThat(backplane.deadLetters).isEqualTo(1);
+        // What comes twice by itself is no contradiction.
+        arrives(durable("e", 3));
+        arrives(durable("e", 3));
+        assertThat(recorder.types).containsExactly("t2", "t3");
+        assertThat(recorder.resyncs).hasSize(1);
+    }
+
+    @Test
     void anEventThatOvertookTheReadIsFoundByTheNext() {
         live(1);
         arrives(durable("e", 3));

@@ -106,4 +106,16 @@ class OutageIT {
             assertThat(bob.rest()).isEmpty();
         }
     }
+
+    @Test
+    void aUserIsShutOutThoughRedisHasJustLostItsData() throws Exception {
+        try (var redis = RedisServer.running();
+                var nodes = new Nodes(redis.url(), 2, Map.of());
+                Client eve = Client.welcomed(nodes.url(1), "eve")) {
+            redis.commands().flushall();
+            assertThat(nodes.call("DELETE", "/api/ws/users/eve", null).statusCode())
+                    .isEqualTo(204);
+            assertThat(eve.closeCode()).isEqualTo(4503);
+        }
+    }
 }
