@@ -507,7 +507,8 @@ node_id() {
     port=$(node_port "$1")
     http "$port" /api/ws/nodes "X-API-Key: $(secret CARILLON_API_KEY)" && [ "$HTTP_STATUS" = 200 ] || return 1
     # One object a line, without the objects inside.
-    id=$(sed 's/"[a-z]*":{[^{}]*},\{0,1\}//g' <<<"$HTTP_BODY" | grep -o '{[^{}]*}' | grep -E "\"port\":$port[,}]" |
+    # shellcheck disable=SC2001
+    id=$(sed 's/"[a-z]*":{[^{}]*},\{0,1\}//g' <<<"$HTTP_BODY" | grep -o '{[^{}]*}' | grep -E "\"port\":${port}[,}]" |
         sed -n 's/.*"id":"\([^"]*\)".*/\1/p' | tail -n 1)
     [ -n "$id" ] && printf '%s' "$id"
 }

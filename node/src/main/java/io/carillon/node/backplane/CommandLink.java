@@ -218,12 +218,22 @@ final class CommandLink extends Link<StatefulRedisConnection<byte[], byte[]>> {
             if (call.key != null) {
                 String refusal = BackplaneExceptions.refusal(failure, "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN");
                 String said = String.valueOf(BackplaneExceptions.unwrap(failure).getMessage());
-                if (refusal != null && redirects.redirect(call, said, CommandLink.this)) return;
+                if (refusal != null && redirect(call, said)) return;
             }
             finish(() -> call.done.completeExceptionally(BackplaneExceptions.of(failure)));
             // A primary that was demoted takes no writes, one that starts none yet; a new connection finds the new one.
             String refusal = BackplaneExceptions.refusal(failure, "READONLY", "MASTERDOWN", "LOADING");
             if (refusal != null) drop(connection, "it does not lead to a working primary (" + refusal + ")");
+        }
+
+        /** Whether somebody has taken the call on; whatever goes wrong there, it is answered. */
+        private boolean redirect(Call<?, ?> call, String refusal) {
+            try {
+                return redirects.redirect(call, refusal, CommandLink.this);
+            } catch (RuntimeException e) {
+                call.fail(new BackplaneException("Redis names a primary that cannot be understood: " + refusal, e));
+                return true;
+            }
         }
 
         private void resume() {

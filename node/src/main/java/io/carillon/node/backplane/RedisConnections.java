@@ -295,7 +295,8 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
         if (refusal.startsWith("CLUSTERDOWN")) return false;
         if (System.nanoTime() - call.born > RedisSettings.TIMEOUT.toNanos()) return false;
         String[] words = refusal.split(" ");
-        Shard to = words.length < 3 ? null : cluster.named(words[2], from);
+        boolean names = words.length >= 3 && (words[0].equals("MOVED") || words[0].equals("ASK"));
+        Shard to = names ? cluster.named(words[2], from) : null;
         if (to != null && words[0].equals("MOVED")) {
             cluster.moved(Integer.parseInt(words[1]), to);
             submitTo(to.link(work, key), call);

@@ -94,6 +94,8 @@ class ClusterBackplaneIT extends BackplaneContract {
         subscribe(node, recorder, channel);
         var appended = new ArrayList<CompletionStage<Backplane.Appended>>();
         appendMany(publisher, channel, 100, appended);
+        // There is something to move.
+        get(appended.getFirst());
         redis.move(KEYS.channel(channel), 2, () -> appendMany(publisher, channel, 100, appended));
         appendMany(publisher, channel, 100, appended);
         for (var one : appended) get(one);
