@@ -14,6 +14,14 @@ public interface BackplaneListener {
     /** The subscription was lost without being asked for; the backplane is renewing it. */
     void lost(ChannelName channel);
 
+    /**
+     * As {@link #lost}, where the node gave the connection up and not Redis: a primary that is frozen or cut off may have
+     * taken events after that, and answered their publishers, which nobody will know of once another is primary.
+     */
+    default void abandoned(ChannelName channel) {
+        lost(channel);
+    }
+
     /** A message of a subscribed channel. The bytes are the receiver's own. */
     void message(ChannelName channel, byte[] message);
 

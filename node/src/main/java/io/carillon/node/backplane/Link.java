@@ -42,6 +42,7 @@ abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
 
     private volatile @Nullable C current;
     private volatile @Nullable RedisURI at;
+    private volatile @Nullable C dropped;
     private volatile boolean stopped;
 
     /**
@@ -89,8 +90,14 @@ abstract class Link<C extends StatefulConnection<byte[], byte[]>> {
     /** Gives the connection up, if it is still this one; a new one is made. */
     final void drop(C connection, String why) {
         if (connection != current || stopped) return;
+        dropped = connection;
         log.warn("Closing a connection to Redis and making a new one: {}. connection={}", why, name);
         var unused = connection.closeAsync();
+    }
+
+    /** Whether this node gave the connection up, and not its other end. */
+    final boolean dropped(C connection) {
+        return connection == dropped;
     }
 
     /** Closes for good; returns what completes when nothing more is read. */

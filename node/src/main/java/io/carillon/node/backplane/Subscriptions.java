@@ -422,7 +422,9 @@ final class Subscriptions {
                 if (on == null || on.connection != connection) continue;
                 boolean flowed = subscription.flowing && subscription.wanted;
                 subscription.flowing = false;
-                if (flowed && channel != null && to != null && !stopped) to.lost(channel);
+                if (!flowed || channel == null || to == null || stopped) continue;
+                if (dropped(connection)) to.abandoned(channel);
+                else to.lost(channel);
             }
             if (!sharded && was && to != null && !stopped) to.linked(false);
             execute(() -> {

@@ -51,6 +51,9 @@ public final class Channel {
     int failures;
     boolean reading;
 
+    /** Its primary may have taken events that were not seen here, before another became primary. */
+    boolean doubtful;
+
     /** Where the newest event was delivered, and which it was: a hash of its id. */
     private long lastOffset = -1;
 

@@ -15,6 +15,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -104,7 +105,13 @@ public final class Channels implements BackplaneListener {
     @Override
     public void lost(ChannelName channel) {
         Worker worker = worker(channel);
-        worker.loop.execute(() -> worker.lost(channel));
+        worker.loop.execute(() -> worker.lost(channel, false));
+    }
+
+    @Override
+    public void abandoned(ChannelName channel) {
+        Worker worker = worker(channel);
+        worker.loop.execute(() -> worker.lost(channel, true));
     }
 
     @Override
@@ -280,9 +287,11 @@ public final class Channels implements BackplaneListener {
             read(channel);
         }
 
-        private void lost(ChannelName name) {
+        private void lost(ChannelName name, boolean doubtful) {
             Channel channel = channels.get(name);
-            if (channel != null && channel.state != Channel.State.IDLE) channel.state = Channel.State.SUBSCRIBING;
+            if (channel == null || channel.state == Channel.State.IDLE) return;
+            channel.state = Channel.State.SUBSCRIBING;
+            channel.doubtful |= doubtful;
         }
 
         private void compareAll() {
@@ -312,14 +321,16 @@ public final class Channels implements BackplaneListener {
         private void read(Channel channel) {
             if (channel.reading) return;
             channel.reading = true;
-            backplane
-                    .readHeld(channel.name(), channel.position, PAGE)
-                    .whenComplete((answer, failure) -> loop.execute(() -> {
-                        channel.reading = false;
-                        if (channel.state != Channel.State.SYNC) return;
-                        if (answer == null) failed(channel);
-                        else merge(channel, answer);
-                    }));
+            Position held = channel.position;
+            CompletionStage<HistoryRead> asked = channel.doubtful
+                    ? backplane.read(channel.name(), held, PAGE)
+                    : backplane.readHeld(channel.name(), held, PAGE);
+            asked.whenComplete((answer, failure) -> loop.execute(() -> {
+                channel.reading = false;
+                if (channel.state != Channel.State.SYNC) return;
+                if (answer == null) failed(channel);
+                else merge(channel, answer);
+            }));
         }
 
         private void failed(Channel channel) {
@@ -434,6 +445,7 @@ public final class Channels implements BackplaneListener {
                 }
             }
             channel.unplaced = null;
+            channel.doubtful = false;
             channel.pending = null;
             channel.failures = 0;
             channel.state = Channel.State.LIVE;

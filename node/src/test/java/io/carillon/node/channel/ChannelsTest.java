@@ -119,6 +119,30 @@ class ChannelsTest {
     }
 
     @Test
+    void aPrimaryThatWasGivenUpMayHaveTakenMoreThanWasSeen() {
+        live(1);
+        channels.lost(CHANNEL);
+        channels.subscribed(CHANNEL);
+        settle();
+        int held = backplane.held;
+        backplane.answer(true, new Position("e", 1));
+        settle();
+        channels.abandoned(CHANNEL);
+        channels.subscribed(CHANNEL);
+        settle();
+        assertThat(backplane.held).isEqualTo(held);
+        backplane.answer(false, new Position("f", 1));
+        settle();
+        assertThat(recorder.resyncs).containsExactly(new Position("f", 1));
+        // Seen to: from here on positions are held as before.
+        channels.lost(CHANNEL);
+        channels.subscribed(CHANNEL);
+        settle();
+        assertThat(backplane.held).isEqualTo(held + 1);
+        backplane.answer(true, new Position("f", 1));
+    }
+
+    @Test
     void theFirstEventOfAnUnusedChannelFollowsItsEmptyPosition() {
         attach();
         channels.subscribed(CHANNEL);
@@ -372,6 +396,15 @@ class ChannelsTest {
                     throw new IllegalStateException(e);
                 }
             }
+        }
+
+        /** Reads that accept a position from before a change of primary. */
+        int held;
+
+        @Override
+        public CompletionStage<HistoryRead> readHeld(ChannelName channel, Position after, int limit) {
+            held++;
+            return read(channel, after, limit);
         }
 
         @Override
