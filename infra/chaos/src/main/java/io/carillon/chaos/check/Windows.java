@@ -49,10 +49,13 @@ public final class Windows {
         return false;
     }
 
-    /** Whether a fault that may cost acknowledged events struck in this time. */
+    /** How long after it came back a primary may take events for its own, until it is told that it is none, seconds. */
+    private static final double STALE = 10;
+
+    /** Whether a fault that may cost acknowledged events was on in this time. */
     boolean losing(double from, double to) {
         for (Fault fault : faults.values()) {
-            if (fault.loses() && fault.from() >= from && fault.from() <= to) return true;
+            if (fault.loses() && fault.from() <= to && fault.healed() + STALE >= from) return true;
         }
         return false;
     }
