@@ -367,7 +367,9 @@ final class Run {
             try (Redis redis = new Redis(port, deployment.password(), 2000)) {
                 String command = deployment.clustered() ? "SHARDCHANNELS" : "CHANNELS";
                 sum += redis.list("PUBSUB", command, "carillon:*").stream()
-                        .filter(topic -> !String.valueOf(topic).startsWith("carillon:node:"))
+                        .map(String::valueOf)
+                        // Nodes listen to themselves for as long as they live.
+                        .filter(topic -> !topic.startsWith("carillon:node:") && !topic.startsWith("carillon:probe:"))
                         .count();
             } catch (IOException e) {
                 return 1000;
