@@ -4,6 +4,8 @@ import io.carillon.model.channel.Namespace;
 import io.carillon.model.redis.Boot;
 import io.carillon.model.redis.Keys;
 import io.carillon.node.backplane.Backplane;
+import io.carillon.node.dispatch.Application;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.dispatch.Dispatch;
 import io.carillon.node.edge.DrainListener;
 import io.carillon.node.edge.Gatekeeper;
@@ -70,13 +72,17 @@ class NodeConfiguration {
      * one more would only wait, too: the client tries another node.
      */
     @Bean
-    Gatekeeper gatekeeper(Authenticator authenticator, Backplane backplane, Dispatch dispatch) {
+    Gatekeeper gatekeeper(
+            Authenticator authenticator, Applications applications, Backplane backplane, Dispatch dispatch) {
         var away = new Verdict.Refused(503, "this node has no Redis at the moment; try again shortly", "unavailable");
         var busy = new Verdict.Refused(503, "this node has too much to send at the moment; try again shortly", "busy");
         return (endpoint, credentials, address) -> {
             if (!backplane.connected()) return CompletableFuture.completedFuture(away);
             if (dispatch.overloaded()) return CompletableFuture.completedFuture(busy);
-            return authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"));
+            Application application = applications.of(endpoint);
+            return application == null
+                    ? authenticator.authenticateAsync(credentials, new Rule(endpoint.queryToken(), "user_id"))
+                    : application.admit(endpoint, credentials, authenticator);
         };
     }
 

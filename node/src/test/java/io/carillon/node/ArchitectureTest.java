@@ -35,13 +35,15 @@ class ArchitectureTest {
             Map.entry("channel", Set.of("backplane")),
             Map.entry("presence", Set.of("backplane")),
             Map.entry("dispatch", Set.of("session", "identity", "dialect", "channel", "backplane", "presence")),
+            Map.entry("app", Set.of("dispatch", "session", "identity", "dialect", "backplane", "presence")),
             Map.entry("ingress", Set.of("dispatch", "backplane", "presence", "dialect", "session")),
             Map.entry("edge", Set.of("session", "identity")),
-            Map.entry("api", Set.of("dispatch", "presence", "identity", "session", "backplane", "dialect")),
+            Map.entry("api", Set.of("app", "dispatch", "presence", "identity", "session", "backplane", "dialect")),
             Map.entry(
                     "ops",
                     Set.of(
                             "api",
+                            "app",
                             "edge",
                             "ingress",
                             "dispatch",

@@ -1,5 +1,6 @@
 package io.carillon.node.dispatch;
 
+import io.carillon.node.session.EndpointSettings;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.model.channel.Namespace;
@@ -76,6 +77,8 @@ public class LaneBenchmark {
                 true,
                 false,
                 Set.of(),
+                Map.of(),
+                EndpointSettings.History.DEFAULT,
                 Duration.ofSeconds(60),
                 Duration.ofSeconds(25));
         for (int i = 0; i < sessions; i++) {
@@ -102,7 +105,7 @@ public class LaneBenchmark {
     public void sweep() {
         ByteBuf frame = Frames.text(ByteBufAllocator.DEFAULT, text);
         for (int i = 0; i < events; i++) {
-            lane.deliver(new Delivery(CHANNEL, dialect, frame.retainedDuplicate(), null, null, null, null));
+            lane.deliver(new Delivery(CHANNEL, dialect, frame.retainedDuplicate(), null, null, null, null, null));
         }
         frame.release();
         channel.runPendingTasks();

@@ -6,6 +6,7 @@ import io.carillon.model.channel.Namespace;
 import io.carillon.model.event.Event;
 import io.carillon.model.event.EventIds;
 import io.carillon.model.event.InvalidEventException;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.presence.PresenceQueries;
@@ -42,6 +43,7 @@ class PublishController {
     private static final Duration LONGEST_TO_MANY = Duration.ofSeconds(5);
 
     private final Publisher publisher;
+    private final Applications applications;
     private final PresenceQueries presence;
     private final Namespaces namespaces;
     private final Idempotency idempotency;
@@ -49,11 +51,13 @@ class PublishController {
 
     PublishController(
             Publisher publisher,
+            Applications applications,
             PresenceQueries presence,
             Namespaces namespaces,
             Idempotency idempotency,
             Clock clock) {
         this.publisher = publisher;
+        this.applications = applications;
         this.presence = presence;
         this.namespaces = namespaces;
         this.idempotency = idempotency;
@@ -159,7 +163,8 @@ class PublishController {
         });
     }
 
-    private Published publish(ChannelName channel, Event event) {
+    private Published publish(ChannelName named, Event event) {
+        ChannelName channel = applications.channel(named, event);
         return Waits.answer(publisher.publish(channel, event, namespaces.durable(channel.namespace(), event), null));
     }
 

@@ -2,6 +2,7 @@ package io.carillon.node.dialect;
 
 import io.carillon.model.channel.Position;
 import io.carillon.model.event.Event;
+import io.carillon.model.event.Payload;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +54,14 @@ public sealed interface Notice {
      * @param position the channel's last
      */
     record HistoryPage(@Nullable String ref, String channel, List<Event> events, Position position) implements Notice {}
+
+    /**
+     * What an application answers or says of itself.
+     *
+     * @param ref the client's own mark for the answer; null when there is none
+     * @param data JSON
+     */
+    record Answer(String type, @Nullable String ref, Payload data) implements Notice {}
 
     record Pong(@Nullable String ref, long timestamp) implements Notice {}
 

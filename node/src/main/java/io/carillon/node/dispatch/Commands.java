@@ -13,7 +13,6 @@ import io.carillon.node.dialect.Notice.Resumed.Outcome;
 import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.dispatch.Resume.Verdict;
 import io.carillon.node.identity.Principal;
-import io.carillon.node.presence.Presence;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
@@ -39,9 +38,9 @@ final class Commands {
 
     private final Dispatch dispatch;
     private final Channels channels;
-    private final Presence presence;
     private final Publisher publisher;
     private final Backplane backplane;
+    private final Applications applications;
     private final Recovery recovery;
     private final Acknowledgements acknowledgements;
     private final Dispatch.Members members;
@@ -54,9 +53,9 @@ final class Commands {
     Commands(
             Dispatch dispatch,
             Channels channels,
-            Presence presence,
             Publisher publisher,
             Backplane backplane,
+            Applications applications,
             Dispatch.Members members,
             Dispatch.Renewal renewal,
             Recovery recovery,
@@ -67,9 +66,9 @@ final class Commands {
             InstantSource clock) {
         this.dispatch = dispatch;
         this.channels = channels;
-        this.presence = presence;
         this.publisher = publisher;
         this.backplane = backplane;
+        this.applications = applications;
         this.recovery = recovery;
         this.acknowledgements = acknowledgements;
         this.recoverySettings = recoverySettings;
@@ -85,12 +84,11 @@ final class Commands {
         // What the node itself asked for is not counted against the client.
         boolean asked = command instanceof Command.Ack ack && lane.acks().asked(session, ack.id());
         if (!asked && !session.maySend(lane.now())) {
-            refuse(lane, session, command.ref(), "rate_limited", "too many messages; send fewer a second");
-            if (session.flooding(lane.now(), settings.refusals())) {
-                session.socket().close(CloseCode.TOO_MANY_MESSAGES);
-            }
+            limit(lane, session, command.ref());
             return;
         }
+        Application application = applications.of(session.endpoint());
+        if (application != null && application.received(session, command)) return;
         switch (command) {
             case Command.Publish publish -> publish(lane, session, publish);
             case Command.Join join -> askToJoin(lane, session, join);
@@ -108,9 +106,23 @@ final class Commands {
         }
     }
 
+    void limit(Lane lane, Session session, @Nullable String ref) {
+        refuse(lane, session, ref, "rate_limited", "too many messages; send fewer a second");
+        if (session.flooding(lane.now(), settings.refusals())) session.socket().close(CloseCode.TOO_MANY_MESSAGES);
+    }
+
     private void publish(Lane lane, Session session, Command.Publish command) {
         Endpoint endpoint = session.endpoint();
         Event asked = command.event();
+        if (!endpoint.maySend(session.principal().kind(), asked.type())) {
+            refuse(
+                    lane,
+                    session,
+                    command.ref(),
+                    "not_allowed",
+                    "an event of this type may be sent here by others only; ask the operator for the kinds of users that may");
+            return;
+        }
         boolean ephemeral = endpoint.ephemeralTypes().contains(asked.type());
         boolean durable = !ephemeral && !Boolean.FALSE.equals(asked.durable());
         Principal principal = session.principal();
@@ -185,19 +197,14 @@ final class Commands {
         Endpoint endpoint = session.endpoint();
         ChannelName name = ChannelName.room(endpoint.namespace(), room);
         boolean fresh = session.join(room);
-        presence.joined(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents())
+        dispatch.enter(session, room)
                 .whenComplete((count, failure) -> lane.run(() -> {
                     if (session.state() == Session.State.CLOSED
                             || !session.rooms().contains(room)) return;
                     if (failure != null) {
                         if (fresh) {
                             session.leave(room);
-                            presence.left(
-                                    endpoint.namespace(),
-                                    room,
-                                    session.id(),
-                                    session.user(),
-                                    endpoint.presenceEvents());
+                            dispatch.exit(session, room);
                             session.settled(name);
                         }
                         unavailable(lane, session, ref, failure);
@@ -228,7 +235,7 @@ final class Commands {
         ChannelName name = ChannelName.room(endpoint.namespace(), room);
         dispatch.detach(lane, session, name);
         session.settled(name);
-        presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
+        dispatch.exit(session, room);
     }
 
     /** Leaves the room by somebody else's wish: the client is told. */
@@ -308,8 +315,7 @@ final class Commands {
             else begin(lane, session, name, after, turns, done);
         });
         if (!session.join(name.id())) return;
-        Endpoint endpoint = session.endpoint();
-        presence.joined(endpoint.namespace(), name.id(), session.id(), session.user(), endpoint.presenceEvents())
+        dispatch.enter(session, name.id())
                 .whenComplete((count, failure) -> lane.run(() -> {
                     if (session.state() == Session.State.CLOSED) return;
                     if (failure == null) {
@@ -454,19 +460,25 @@ final class Commands {
                     } else if (judged.isEmpty()) {
                         session.socket().close(CloseCode.BAD_CREDENTIAL);
                     } else {
-                        Principal principal = judged.get();
+                        Application application = applications.of(session.endpoint());
+                        Principal principal =
+                                application == null ? judged.get() : application.renewed(session, judged.get());
+                        if (principal == null) {
+                            session.socket().close(CloseCode.BAD_CREDENTIAL);
+                            return;
+                        }
                         session.principal(principal);
                         dispatch.send(lane, session, new Notice.Refreshed(command.ref(), principal.expiresAt() / 1000));
                     }
                 }));
     }
 
-    private void refuse(Lane lane, Session session, @Nullable String ref, String code, String sentence) {
+    void refuse(Lane lane, Session session, @Nullable String ref, String code, String sentence) {
         metrics.refused(code);
         dispatch.send(lane, session, new Notice.Failure(ref, code, sentence));
     }
 
-    private void unavailable(Lane lane, Session session, @Nullable String ref, @Nullable Throwable failure) {
+    void unavailable(Lane lane, Session session, @Nullable String ref, @Nullable Throwable failure) {
         Throwable cause = failure != null && failure.getCause() != null ? failure.getCause() : failure;
         if (!(cause instanceof BackplaneException)) log.error("A command failed unexpectedly.", cause);
         refuse(lane, session, ref, "unavailable", "the cluster cannot take this now; try again shortly");

@@ -5,6 +5,7 @@ import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Dialect;
 import io.carillon.node.session.Session;
 import io.netty.buffer.ByteBuf;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param only the one session that gets it; null for all
  * @param exclude the session that must not get it; null for none
  * @param notUser the user none of whose sessions gets it; null for none
+ * @param audience which sessions get it by the application's rules; null for all
  */
 record Delivery(
         ChannelName channel,
@@ -23,15 +25,17 @@ record Delivery(
         @Nullable Position position,
         @Nullable String only,
         @Nullable String exclude,
-        @Nullable String notUser) {
+        @Nullable String notUser,
+        @Nullable Predicate<Session> audience) {
 
     boolean toAll() {
-        return only == null && exclude == null && notUser == null;
+        return only == null && exclude == null && notUser == null && audience == null;
     }
 
     boolean isFor(Session session) {
         if (only != null && !only.equals(session.id())) return false;
         if (exclude != null && exclude.equals(session.id())) return false;
-        return notUser == null || !notUser.equals(session.user());
+        if (notUser != null && notUser.equals(session.user())) return false;
+        return audience == null || audience.test(session);
     }
 }

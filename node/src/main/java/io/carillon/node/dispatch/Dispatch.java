@@ -36,6 +36,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -48,7 +49,7 @@ import org.slf4j.LoggerFactory;
  * <p>A session opens in this order: presence, the user's channel, the broadcast, the rooms it was put into; then it is
  * welcomed with the positions of these channels, and everything that came since follows.
  */
-public final class Dispatch implements SessionListener, ChannelListener {
+public final class Dispatch implements SessionListener, ChannelListener, Desk {
     private static final Logger log = LoggerFactory.getLogger(Dispatch.class);
 
     private final String node;
@@ -56,6 +57,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private final Presence presence;
     private final Map<String, Dialect> dialects;
     private final Map<String, Set<Dialect>> dialectsByNamespace;
+    private final Applications applications;
     private final Map<String, Set<String>> ephemeralByNamespace;
     private final DispatchMetrics metrics;
     private final InstantSource clock;
@@ -99,6 +101,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
             Renewal renewal,
             List<Dialect> dialects,
             List<Endpoint> endpoints,
+            Applications applications,
             DispatchSettings settings,
             RecoverySettings recoverySettings,
             AckSettings ackSettings,
@@ -109,6 +112,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.presence = presence;
         this.metrics = metrics;
         this.clock = clock;
+        this.applications = applications;
         this.dialects = dialects.stream().collect(Collectors.toUnmodifiableMap(Dialect::name, d -> d));
         this.dialectsByNamespace = endpoints.stream()
                 .collect(Collectors.groupingBy(
@@ -137,9 +141,9 @@ public final class Dispatch implements SessionListener, ChannelListener {
         this.commands = new Commands(
                 this,
                 channels,
-                presence,
                 publisher,
                 backplane,
+                applications,
                 members,
                 renewal,
                 recovery,
@@ -149,7 +153,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 metrics,
                 clock);
         this.control = new Control(commands, lanes);
-        this.streams = new Streams(this, presence, recovery, recoverySettings, metrics, allocator);
+        applications.all().forEach(application -> application.start(this));
+        this.streams = new Streams(this, recovery, recoverySettings, metrics, allocator);
     }
 
     /** What to do when a user has one session more; must not wait. */
@@ -205,8 +210,10 @@ public final class Dispatch implements SessionListener, ChannelListener {
             streams.opened(lane, session, trail);
             return;
         }
-        // Presence counts down with the two channels; a session is welcomed without it when Redis is away.
-        var left = new AtomicInteger(3);
+        Application application = applications.of(endpoint);
+        Set<String> own = application == null ? Set.of() : application.rooms(session);
+        // Presence counts down with the channels; a session is welcomed without it when Redis is away.
+        var left = new AtomicInteger(3 + own.size());
         var granted = new CompletableFuture<Set<String>>();
         register(session).whenComplete((rooms, failure) -> {
             granted.complete(rooms == null ? Set.of() : rooms);
@@ -218,6 +225,34 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 session,
                 ChannelName.broadcast(endpoint.namespace()),
                 position -> arrived(lane, session, left, granted));
+        for (String room : own) {
+            session.join(room);
+            attach(
+                    lane,
+                    session,
+                    ChannelName.room(endpoint.namespace(), room),
+                    position -> arrived(lane, session, left, granted));
+        }
+    }
+
+    /** Whether who comes to and leaves the session's rooms is announced there. */
+    boolean announces(Session session) {
+        Application application = applications.of(session.endpoint());
+        return session.endpoint().presenceEvents() || application != null && application.announces();
+    }
+
+    /** Tells presence that the session is in the room; an application's sessions with the user's name. */
+    CompletionStage<Long> enter(Session session, String room) {
+        String name = applications.of(session.endpoint()) == null
+                ? null
+                : session.principal().name();
+        return presence.joined(
+                session.endpoint().namespace(), room, session.id(), session.user(), name, announces(session));
+    }
+
+    /** Tells presence that the session has left the room. */
+    void exit(Session session, String room) {
+        presence.left(session.endpoint().namespace(), room, session.id(), session.user(), announces(session));
     }
 
     /** Tells presence of the session; then the user's oldest may have to go. */
@@ -266,15 +301,24 @@ public final class Dispatch implements SessionListener, ChannelListener {
     private void arrived(Lane lane, Session session, AtomicInteger left, CompletableFuture<Set<String>> granted) {
         if (left.decrementAndGet() > 0 || session.state() != Session.State.OPENING) return;
         Dialect dialect = dialect(session.endpoint());
+        Application application = applications.of(session.endpoint());
         var welcome = new Notice.Welcome(
                 session.id(), session.user(), node, session.endpoint().ping().toMillis(), session.open());
-        byte[] text = dialect.encode(welcome);
+        Notice greeting = application == null ? null : application.greeting(session);
+        byte[] text = dialect.encode(greeting == null ? welcome : greeting);
         if (text != null) session.outbox().first(Frames.text(allocator, text));
         session.outbox().release();
         lane.flushSoon(session);
         lane.acks().opened(session);
         expire(lane, session, clock.millis());
         session.takeWhenOpen().forEach(Runnable::run);
+        if (application != null) {
+            // Whoever is told of them can see them: events of these rooms flow already.
+            for (String room : application.rooms(session)) {
+                var unused = enter(session, room);
+            }
+            application.opened(session);
+        }
         for (String room : granted.getNow(Set.of())) commands.join(lane, session, room, null);
     }
 
@@ -290,9 +334,11 @@ public final class Dispatch implements SessionListener, ChannelListener {
         detach(lane, session, ChannelName.broadcast(endpoint.namespace()));
         for (String room : session.rooms()) {
             detach(lane, session, ChannelName.room(endpoint.namespace(), room));
-            presence.left(endpoint.namespace(), room, session.id(), session.user(), endpoint.presenceEvents());
+            exit(session, room);
         }
         presence.closed(session.id());
+        Application application = applications.of(endpoint);
+        if (application != null) application.closed(session);
     }
 
     /** The session's place on the channel; null when it is not attached. */
@@ -390,6 +436,59 @@ public final class Dispatch implements SessionListener, ChannelListener {
                 .toArray(CompletableFuture[]::new));
     }
 
+    // ---- what applications ask for
+
+    @Override
+    public void run(Session session, Runnable task) {
+        lane(session).run(task);
+    }
+
+    @Override
+    public void send(Session session, Notice notice) {
+        Lane lane = lane(session);
+        lane.run(() -> send(lane, session, notice));
+    }
+
+    @Override
+    public void send(ChannelName channel, @Nullable Predicate<Session> which, Notice notice) {
+        for (Lane lane : lanes) {
+            lane.run(() -> {
+                Map<Dialect, ByteBuf> frames = new IdentityHashMap<>(2);
+                for (Session session : lane.members(channel)) {
+                    if (session.state() != Session.State.OPEN || which != null && !which.test(session)) continue;
+                    Dialect dialect = dialect(session.endpoint());
+                    ByteBuf frame = dialect.stream() ? null : frames.get(dialect);
+                    if (frame == null) {
+                        byte[] text = dialect.stream() ? null : dialect.encode(notice);
+                        if (text == null) continue;
+                        frame = Frames.of(dialect, allocator, text);
+                        frames.put(dialect, frame);
+                    }
+                    lane.sendSoon(session, frame.retainedDuplicate());
+                }
+                frames.values().forEach(ByteBuf::release);
+            });
+        }
+    }
+
+    @Override
+    public void refuse(Session session, @Nullable String ref, String code, String sentence) {
+        Lane lane = lane(session);
+        lane.run(() -> commands.refuse(lane, session, ref, code, sentence));
+    }
+
+    @Override
+    public void limit(Session session, @Nullable String ref) {
+        Lane lane = lane(session);
+        lane.run(() -> commands.limit(lane, session, ref));
+    }
+
+    @Override
+    public void unavailable(Session session, @Nullable String ref, Throwable failure) {
+        Lane lane = lane(session);
+        lane.run(() -> commands.unavailable(lane, session, ref, failure));
+    }
+
     // ---- channels, on their workers
 
     @Override
@@ -411,11 +510,14 @@ public final class Dispatch implements SessionListener, ChannelListener {
         boolean ephemeral =
                 ephemeralByNamespace.getOrDefault(namespace, Set.of()).contains(event.type());
         String notUser = ephemeral ? event.from() : null;
+        for (Application application : applications.in(name.namespace())) application.passed(name, event);
         if (event.timestamp() > 0) metrics.dispatched(clock.millis() - event.timestamp());
         for (Dialect dialect : dialectsByNamespace.getOrDefault(namespace, Set.of())) {
             if (dialect.stream() && !streams.any()) continue;
             byte[] text = dialect.encode(event);
             if (text == null) continue;
+            Application application = applications.of(dialect.name());
+            Predicate<Session> audience = application == null ? null : application.audience(name, event);
             ByteBuf frame = Frames.of(dialect, allocator, text);
             for (Lane lane : lanes) {
                 if (channel.wantedBy(lane.index())) {
@@ -426,7 +528,8 @@ public final class Dispatch implements SessionListener, ChannelListener {
                             event.position(),
                             event.session(),
                             event.exclude(),
-                            notUser));
+                            notUser,
+                            audience));
                 }
             }
             frame.release();
@@ -454,6 +557,7 @@ public final class Dispatch implements SessionListener, ChannelListener {
     @Override
     public void linked(boolean up) {
         presence.linked(up);
+        if (up) applications.all().forEach(Application::restored);
         var unused = toEveryone(up ? new Notice.Restored() : new Notice.Degraded());
     }
 

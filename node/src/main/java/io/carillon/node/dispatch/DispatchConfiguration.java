@@ -27,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.SmartLifecycle;
@@ -60,8 +61,13 @@ class DispatchConfiguration {
 
     @Bean
     Publisher publisher(
-            Backplane backplane, DispatchSettings settings, AckSettings acks, Clock clock, DispatchMetrics metrics) {
-        return new Publications(backplane, settings, acks, clock, metrics);
+            Backplane backplane,
+            DispatchSettings settings,
+            EndpointSettings endpoints,
+            AckSettings acks,
+            Clock clock,
+            DispatchMetrics metrics) {
+        return new Publications(backplane, settings, endpoints, acks, clock, metrics);
     }
 
     @Bean
@@ -88,6 +94,11 @@ class DispatchConfiguration {
     }
 
     @Bean
+    Applications applications(ObjectProvider<Application> applications, EndpointSettings endpoints) {
+        return new Applications(applications.orderedStream().toList(), endpoints);
+    }
+
+    @Bean
     Dispatch dispatch(
             Boot boot,
             @Qualifier("nodeLoops") EventLoopGroup nodeLoops,
@@ -101,6 +112,7 @@ class DispatchConfiguration {
             Authenticator authenticator,
             List<Dialect> dialects,
             EndpointSettings endpoints,
+            Applications applications,
             DispatchSettings settings,
             RecoverySettings recoverySettings,
             AckSettings ackSettings,
@@ -126,6 +138,7 @@ class DispatchConfiguration {
                 renewal,
                 dialects,
                 endpoints.list(),
+                applications,
                 settings,
                 recoverySettings,
                 ackSettings,

@@ -2,9 +2,11 @@ package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
 import io.carillon.node.backplane.Backplane.Retention;
+import io.carillon.node.session.EndpointSettings;
 import jakarta.validation.constraints.Positive;
 import jakarta.validation.constraints.PositiveOrZero;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.springframework.validation.annotation.Validated;
@@ -36,12 +38,18 @@ public record DispatchSettings(
         @Positive @DefaultValue("2048") int broadcastHistory,
         @DefaultValue("300s") Duration historyAge) {
 
-    Retention retention(ChannelName.Kind kind) {
+    /** @param own what the channel's namespace has of its own */
+    Retention retention(ChannelName.Kind kind, EndpointSettings.History own) {
         int events = switch (kind) {
-            case USER -> userHistory;
-            case ROOM -> roomHistory;
-            case BROADCAST -> broadcastHistory;
+            case USER -> or(own.user(), userHistory);
+            case ROOM -> or(own.room(), roomHistory);
+            case BROADCAST -> or(own.broadcast(), broadcastHistory);
         };
-        return new Retention(events, Math.toIntExact(historyAge.toSeconds()));
+        Duration age = own.age() == null ? historyAge : own.age();
+        return new Retention(events, Math.toIntExact(age.toSeconds()));
+    }
+
+    private static int or(@Nullable Integer own, int general) {
+        return own == null ? general : own;
     }
 }

@@ -8,6 +8,7 @@ import io.carillon.node.backplane.Backplane;
 import io.carillon.node.backplane.Backplane.Appended;
 import io.carillon.node.backplane.Backplane.Retention;
 import io.carillon.node.backplane.Backplane.Source;
+import io.carillon.node.session.EndpointSettings;
 import java.time.InstantSource;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class Publications implements Publisher {
     private final Backplane backplane;
     private final DispatchSettings settings;
+    private final EndpointSettings endpoints;
     private final AckSettings acks;
     private final InstantSource clock;
     private final DispatchMetrics metrics;
@@ -23,11 +25,13 @@ final class Publications implements Publisher {
     Publications(
             Backplane backplane,
             DispatchSettings settings,
+            EndpointSettings endpoints,
             AckSettings acks,
             InstantSource clock,
             DispatchMetrics metrics) {
         this.backplane = backplane;
         this.settings = settings;
+        this.endpoints = endpoints;
         this.acks = acks;
         this.clock = clock;
         this.metrics = metrics;
@@ -46,7 +50,7 @@ final class Publications implements Publisher {
         byte[] bytes = EventCodec.write(stamped.build());
         CompletionStage<Published> done;
         if (durable) {
-            Retention kept = kept(channel, event, retention != null ? retention : settings.retention(channel.kind()));
+            Retention kept = kept(channel, event, retention != null ? retention : retention(channel));
             done = backplane.append(channel, bytes, id, kept).thenApply(appended -> {
                 metrics.unacknowledged(appended.dropped());
                 return new Published(id, appended.position(), appended.receivers());
@@ -69,7 +73,7 @@ final class Publications implements Publisher {
                 .timestamp(0)
                 .ack(asks(channel, event))
                 .build());
-        Retention kept = kept(channel, event, settings.retention(channel.kind()));
+        Retention kept = kept(channel, event, retention(channel));
         return counted(
                 backplane.append(channel, bytes, id, kept, source).thenApply(appended -> {
                     metrics.unacknowledged(appended.dropped());
@@ -77,6 +81,10 @@ final class Publications implements Publisher {
                 }),
                 true,
                 start);
+    }
+
+    private Retention retention(ChannelName channel) {
+        return settings.retention(channel.kind(), endpoints.history(channel.namespace()));
     }
 
     /** Only what is kept for one user can be sent to him again. */

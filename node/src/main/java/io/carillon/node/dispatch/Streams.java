@@ -4,7 +4,6 @@ import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Position;
 import io.carillon.node.dialect.Notice;
 import io.carillon.node.dispatch.Resume.Verdict;
-import io.carillon.node.presence.Presence;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.Session;
@@ -23,7 +22,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Streams {
     private final Dispatch dispatch;
-    private final Presence presence;
     private final Recovery recovery;
     private final RecoverySettings settings;
     private final DispatchMetrics metrics;
@@ -32,13 +30,11 @@ final class Streams {
 
     Streams(
             Dispatch dispatch,
-            Presence presence,
             Recovery recovery,
             RecoverySettings settings,
             DispatchMetrics metrics,
             ByteBufAllocator allocator) {
         this.dispatch = dispatch;
-        this.presence = presence;
         this.recovery = recovery;
         this.settings = settings;
         this.metrics = metrics;
@@ -67,7 +63,7 @@ final class Streams {
                 continue;
             }
             session.join(channel.id());
-            presence.joined(endpoint.namespace(), channel.id(), session.id(), session.user(), endpoint.presenceEvents())
+            dispatch.enter(session, channel.id())
                     .whenComplete((count, failure) -> lane.run(() -> {
                         if (session.state() == Session.State.CLOSED) return;
                         if (failure != null) session.socket().close(CloseCode.OVERLOADED);

@@ -7,6 +7,7 @@ import io.carillon.model.event.Event;
 import io.carillon.model.event.EventCodec;
 import io.carillon.model.event.InvalidEventException;
 import io.carillon.node.dialect.push.PushDialect;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.ingress.Reading.Fit;
 import io.carillon.node.ingress.Reading.Unfit;
 import io.carillon.node.session.EndpointSettings;
@@ -25,9 +26,11 @@ final class EntryReader {
             "channel must be <namespace>:user:<id>, <namespace>:room:<id> or " + "<namespace>:broadcast");
 
     private final EndpointSettings endpoints;
+    private final Applications applications;
 
-    EntryReader(EndpointSettings endpoints) {
+    EntryReader(EndpointSettings endpoints, Applications applications) {
         this.endpoints = endpoints;
+        this.applications = applications;
     }
 
     /** @param service whose stream it is of */
@@ -56,7 +59,7 @@ final class EntryReader {
             boolean durable = endpoints.durable(channel.namespace(), event);
             String id = event.id();
             if (id == null) event = event.with().id(id(service, entry.id())).build();
-            return new Fit(channel, event, durable);
+            return new Fit(applications.channel(channel, event), event, durable);
         } catch (InvalidEventException e) {
             return new Unfit(e.code().text(), e.sentence());
         }

@@ -5,6 +5,7 @@ import io.carillon.model.redis.Keys;
 import io.carillon.node.backplane.DeadLetters;
 import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.backplane.Streams;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.presence.NodeState;
 import io.carillon.node.presence.PresenceQueries;
@@ -29,6 +30,7 @@ class IngressConfiguration {
             Publisher publisher,
             DeadLetters letters,
             EndpointSettings endpoints,
+            Applications applications,
             IngressSettings settings,
             MeterRegistry registry,
             PresenceQueries queries,
@@ -40,7 +42,7 @@ class IngressConfiguration {
                 streams,
                 publisher,
                 letters,
-                new EntryReader(endpoints),
+                new EntryReader(endpoints, applications),
                 settings,
                 new IngressMetrics(registry),
                 () -> count(queries),

@@ -29,10 +29,18 @@ public interface Presence {
      * The user has a session of this node in the room. Called for each session; counted here. Without Redis as
      * {@link #opened}.
      *
+     * @param name the user's display name, kept with the room while he is in it; null for none
      * @param announce whether the user's arrival is announced to the room, if this makes him arrive
      * @return users in the room now, over all nodes
      */
-    CompletionStage<Long> joined(Namespace namespace, String room, String session, String user, boolean announce);
+    CompletionStage<Long> joined(
+            Namespace namespace, String room, String session, String user, @Nullable String name, boolean announce);
+
+    /** The same for a user without a name. */
+    default CompletionStage<Long> joined(
+            Namespace namespace, String room, String session, String user, boolean announce) {
+        return joined(namespace, room, session, user, null, announce);
+    }
 
     /**
      * The session left the room, or closed while in it. The user's departure, with his last session on any node, is

@@ -217,6 +217,20 @@ public final class PresenceQueries {
                 key);
     }
 
+    /** Display names of these users of the room, of those that have one. */
+    public Map<String, String> namesOf(Namespace namespace, String room, Collection<String> users) {
+        var names = new LinkedHashMap<String, String>();
+        if (users.isEmpty()) return names;
+        List<String> asked = List.copyOf(users);
+        List<String> found = redis.<String, String>opsForHash().multiGet(keys.memberNames(namespace, room), asked);
+        for (int i = 0; i < found.size(); i++) {
+            // Null for a field that is not there, whatever the type says.
+            Object name = found.get(i);
+            if (name instanceof String text) names.put(asked.get(i), text);
+        }
+        return names;
+    }
+
     /** Nodes whose lease runs, by name. */
     public List<NodeDescription> nodes() {
         Map<String, String> infos = redis.<String, String>opsForHash().entries(keys.nodeInfo());

@@ -24,6 +24,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.databind.json.JsonMapper;
@@ -188,11 +189,11 @@ public final class RedisPresence implements Presence {
 
     @Override
     public CompletionStage<Long> joined(
-            Namespace namespace, String room, String session, String user, boolean announce) {
+            Namespace namespace, String room, String session, String user, @Nullable String name, boolean announce) {
         var counted = new CompletableFuture<Long>();
         collect(() -> {
             namespaces.add(namespace);
-            rooms.joined(namespace, room, session, user, announce, counted);
+            rooms.joined(namespace, room, session, user, name, announce, counted);
         });
         return counted;
     }

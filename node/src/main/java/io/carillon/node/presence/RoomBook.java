@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which users this node holds in which rooms, counted by session: the first session of a user makes him join, the last
@@ -46,6 +47,10 @@ final class RoomBook {
 
         boolean queued;
         boolean announce;
+        /** His display name; null for none. */
+        @Nullable
+        String name;
+
         long confirmedAt;
         List<CompletableFuture<Long>> waiting = List.of();
 
@@ -88,11 +93,13 @@ final class RoomBook {
             String room,
             String session,
             String user,
+            @Nullable String name,
             boolean announce,
             CompletableFuture<Long> counted) {
         Room at = rooms.computeIfAbsent(new Name(namespace, room), Room::new);
         Member member = at.members.computeIfAbsent(user, Member::new);
         member.announce = announce || !member.sessions.isEmpty() && member.announce;
+        if (name != null) member.name = name;
         member.sessions.add(session);
         roomsOf.computeIfAbsent(session, s -> new HashMap<>(4)).put(at.name, user);
         if (!standing.open()) {
@@ -330,7 +337,9 @@ final class RoomBook {
         arguments.add(operation);
         arguments.add(group.incarnation);
         arguments.add(group.announce ? "1" : "0");
-        for (Member member : batch) arguments.add(member.user);
+        for (Member member : batch) {
+            arguments.add(member.name == null ? member.user : member.user + ' ' + member.name);
+        }
         room.underway++;
         loop.call(
                 Script.ROOM,

@@ -2,7 +2,9 @@ package io.carillon.node.session;
 
 import io.carillon.model.channel.Namespace;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One configured address clients connect to.
@@ -21,6 +23,8 @@ import java.util.Set;
  * @param clientBroadcast whether clients may publish to everyone
  * @param presenceEvents whether a room's joins and departures are announced to it
  * @param ephemeralTypes event types that are never durable nor echoed to the sender
+ * @param senders who may send what: for an event type, the kinds of users that may; a type that is not named anyone may
+ * @param history how much is kept of the channels of its namespace; null fields for the defaults
  * @param silence a session that sends nothing for this long is closed with 4408
  * @param ping how often the server pings a session
  */
@@ -39,10 +43,18 @@ public record Endpoint(
         boolean clientBroadcast,
         boolean presenceEvents,
         Set<String> ephemeralTypes,
+        Map<String, Set<String>> senders,
+        EndpointSettings.History history,
         Duration silence,
         Duration ping) {
     /** The one address of all event streams. */
     public static final String STREAMS = "/api/ws/events";
+
+    /** Whether a user of the kind may send events of the type. @param kind null for a user without one */
+    public boolean maySend(@Nullable String kind, String type) {
+        Set<String> kinds = senders.get(type);
+        return kinds == null || kind != null && kinds.contains(kind);
+    }
 
     /** Whether its sessions are event streams. */
     public boolean streams() {
@@ -66,6 +78,8 @@ public record Endpoint(
                 false,
                 presenceEvents,
                 ephemeralTypes,
+                senders,
+                history,
                 silence,
                 ping);
     }

@@ -45,6 +45,9 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
      * @param clientBroadcast whether clients may send to everyone
      * @param presenceEvents whether a room is told who joins and leaves
      * @param ephemeralTypes event types never kept nor shown to their sender
+     * @param senders who may send what, for each event type the kinds of users that may, as
+     *     {@code senders.status_change: merchant, admin}; a type that is not named anyone may send
+     * @param history how much is kept of its namespace's channels
      * @param silence a session that sends nothing for this long is closed with 4408
      * @param ping how often the server pings
      */
@@ -64,6 +67,8 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
             @DefaultValue("false") boolean clientBroadcast,
             @DefaultValue("false") boolean presenceEvents,
             @DefaultValue("typing") Set<String> ephemeralTypes,
+            @DefaultValue Map<String, Set<String>> senders,
+            @DefaultValue @Valid History history,
             @DefaultValue("60s") Duration silence,
             @DefaultValue("25s") Duration ping) {
 
@@ -73,6 +78,29 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
             }
             if (maxMessage.toBytes() < 1024 || maxMessage.toBytes() > 16 * 1024 * 1024) {
                 throw new IllegalArgumentException("an endpoint's max-message is 1KB to 16MB");
+            }
+        }
+    }
+
+    /**
+     * How much is kept of a namespace's channels; what is left out is as {@code carillon.dispatch} says.
+     *
+     * @param user events of a user's channel
+     * @param room events of a room
+     * @param broadcast events of the broadcast
+     * @param age how long after the last event
+     */
+    public record History(
+            @Nullable @Positive Integer user,
+            @Nullable @Positive Integer room,
+            @Nullable @Positive Integer broadcast,
+            @Nullable Duration age) {
+        /** As the defaults say. */
+        public static final History DEFAULT = new History(null, null, null, null);
+
+        public History {
+            if (age != null && (age.toSeconds() < 1 || age.toDays() > 30)) {
+                throw new IllegalArgumentException("an endpoint's history.age is 1s to 30d");
             }
         }
     }
@@ -128,6 +156,18 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
         return true;
     }
 
+    /** How much is kept of the namespace's channels, by the first of its endpoints that says so. */
+    public History history(Namespace namespace) {
+        for (var entry : endpoints.entrySet()) {
+            One one = entry.getValue();
+            if (namespaceOf(entry.getKey(), one).equals(namespace.name())
+                    && !one.history().equals(History.DEFAULT)) {
+                return one.history();
+            }
+        }
+        return History.DEFAULT;
+    }
+
     private static String namespaceOf(String name, One one) {
         return one.namespace() == null ? name : one.namespace();
     }
@@ -148,6 +188,8 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
                 one.clientBroadcast(),
                 one.presenceEvents(),
                 one.ephemeralTypes(),
+                one.senders(),
+                one.history(),
                 one.silence(),
                 one.ping());
     }

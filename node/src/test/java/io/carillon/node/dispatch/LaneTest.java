@@ -10,6 +10,7 @@ import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.identity.Principal;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.EndpointSettings;
 import io.carillon.node.session.OutboxSettings;
 import io.carillon.node.session.OverLimit;
 import io.carillon.node.session.Session;
@@ -47,6 +48,8 @@ class LaneTest {
             true,
             false,
             Set.of(),
+            Map.of(),
+            EndpointSettings.History.DEFAULT,
             Duration.ofSeconds(60),
             Duration.ofSeconds(25));
 
@@ -90,7 +93,7 @@ class LaneTest {
     }
 
     private void deliver(ChannelName channel, String text, String only, String exclude, String notUser) {
-        lane.deliver(new Delivery(channel, dialect, frame(text), null, only, exclude, notUser));
+        lane.deliver(new Delivery(channel, dialect, frame(text), null, only, exclude, notUser, null));
     }
 
     private List<String> written(int socket) {
@@ -226,7 +229,7 @@ class LaneTest {
         Session resuming = session("a", "u1", 1000, CHANNEL);
         onLoop(() -> lane.hold(lane.find(CHANNEL, dialect), resuming, new Hold(10, 1000)));
         ByteBuf frame = frame("x");
-        lane.deliver(new Delivery(CHANNEL, dialect, frame, null, null, null, null));
+        lane.deliver(new Delivery(CHANNEL, dialect, frame, null, null, null, null, null));
         onLoop(() -> {});
         assertThat(frame.refCnt()).isEqualTo(1);
         onLoop(() -> assertThat(lane.remove(CHANNEL, dialect, resuming)).isTrue());
@@ -237,7 +240,7 @@ class LaneTest {
     @Test
     void framesForNobodyAreReleased() {
         ByteBuf frame = frame("x");
-        lane.deliver(new Delivery(OTHER, dialect, frame, null, null, null, null));
+        lane.deliver(new Delivery(OTHER, dialect, frame, null, null, null, null, null));
         onLoop(() -> {});
         assertThat(frame.refCnt()).isZero();
         assertThat(lane.full(true)).isFalse();

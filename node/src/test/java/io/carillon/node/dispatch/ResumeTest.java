@@ -23,6 +23,7 @@ import io.carillon.node.identity.Principal;
 import io.carillon.node.presence.InMemoryPresence;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.EndpointSettings;
 import io.carillon.node.session.OutboxSettings;
 import io.carillon.node.session.OverLimit;
 import io.carillon.node.session.Session;
@@ -84,18 +85,20 @@ class ResumeTest {
         var settings = new DispatchSettings(1 << 26, 0, 128, 100, 256, 1024, 2048, Duration.ofSeconds(300));
         var acks = new AckSettings(1000, Duration.ofHours(24), Duration.ofSeconds(10), Duration.ofSeconds(1));
         var metrics = new DispatchMetrics(registry);
+        var endpoints = new EndpointSettings(Map.of());
         dispatch = new Dispatch(
                 "node1",
                 List.of(loop),
                 channels,
                 new InMemoryPresence(),
-                new Publications(backplane, settings, acks, InstantSource.system(), metrics),
+                new Publications(backplane, settings, endpoints, acks, InstantSource.system(), metrics),
                 backplane,
                 pending,
                 (room, limit) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 (current, token) -> CompletableFuture.failedFuture(new BackplaneException("not asked for here")),
                 List.of(new Counted(new PushDialect())),
                 List.of(endpoint()),
+                new Applications(List.of(), endpoints),
                 settings,
                 recovery,
                 acks,
@@ -129,6 +132,8 @@ class ResumeTest {
                 true,
                 false,
                 Set.of("typing"),
+                Map.of(),
+                EndpointSettings.History.DEFAULT,
                 Duration.ofSeconds(60),
                 Duration.ofSeconds(25));
     }

@@ -15,6 +15,7 @@ import io.carillon.node.backplane.RedisBackplane;
 import io.carillon.node.backplane.RedisConnections;
 import io.carillon.node.backplane.RedisSettings;
 import io.carillon.node.backplane.TestStreams;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.session.EndpointSettings;
 import io.carillon.node.session.OverLimit;
@@ -23,6 +24,7 @@ import io.lettuce.core.RedisURI;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -51,6 +53,8 @@ final class Member implements Publisher, AutoCloseable {
                     false,
                     false,
                     Set.of("typing"),
+                    Map.of(),
+                    EndpointSettings.History.DEFAULT,
                     Duration.ofSeconds(60),
                     Duration.ofSeconds(25))));
 
@@ -77,7 +81,7 @@ final class Member implements Publisher, AutoCloseable {
                 TestStreams.of(connections),
                 this,
                 new DeadLetters(connections, keys, InstantSource.system()),
-                new EntryReader(ENDPOINTS),
+                new EntryReader(ENDPOINTS, new Applications(List.of(), ENDPOINTS)),
                 settings,
                 new IngressMetrics(registry),
                 nodes,

@@ -80,7 +80,7 @@ public final class InMemoryPresence implements Presence {
 
     @Override
     public synchronized CompletionStage<Long> joined(
-            Namespace namespace, String room, String session, String user, boolean announce) {
+            Namespace namespace, String room, String session, String user, String name, boolean announce) {
         var users = rooms.computeIfAbsent(new Room(namespace, room), key -> new HashMap<>());
         var of = users.computeIfAbsent(user, key -> new HashSet<>());
         if (of.isEmpty()) log.add("room+ " + namespace + ' ' + room + ' ' + user);

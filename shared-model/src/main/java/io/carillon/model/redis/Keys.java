@@ -159,6 +159,11 @@ public record Keys(String prefix, int partitions) {
         return prefix + ':' + namespace.name() + ":members:{" + room + "}:users";
     }
 
+    /** Hash of the display names of a room's users, of those that have one: user to name. */
+    public String memberNames(Namespace namespace, String room) {
+        return prefix + ':' + namespace.name() + ":members:{" + room + "}:names";
+    }
+
     /** Set of the users of a room that a node holds. */
     public String nodeMembers(Namespace namespace, String room, String node) {
         return prefix + ':' + namespace.name() + ":members:{" + room + "}:node:" + node;

@@ -266,6 +266,9 @@ public final class PushDialect implements Dialect {
                 page.events().forEach(event -> events.addRawValue(new RawValue(new String(encode(event), UTF_8))));
                 put(frame, page.position());
             }
+            case Notice.Answer said ->
+                answer(frame, said.type(), said.ref())
+                        .putRawValue("data", new RawValue(new String(said.data().bytes(), UTF_8)));
             case Notice.Pong pong -> answer(frame, "pong", pong.ref()).put("timestamp", pong.timestamp());
             case Notice.Refreshed refreshed ->
                 answer(frame, "refreshed", refreshed.ref()).put("exp", refreshed.expiresAtSeconds());
