@@ -62,13 +62,18 @@ class TopologiesIT {
             send(ada, "bob", 0, 15, ids);
             cluster.move(key, to, () -> {});
             send(ada, "bob", 15, 30, ids);
-            // Each event once and in order, live or filled in.
+            // Each event once and in the order of the channel, live or filled in. Calls under way while the slot moves may
+            // have overtaken each other on their way to Redis (ADR 10).
             List<String> got = new ArrayList<>();
+            List<Long> offsets = new ArrayList<>();
             while (got.size() < ids.size()) {
                 JsonNode frame = bob.next("m");
                 got.add(frame.path("content").asString());
+                offsets.add(frame.path("offset").asLong());
             }
-            assertThat(got).isEqualTo(ids);
+            assertThat(got).containsExactlyInAnyOrderElementsOf(ids);
+            assertThat(got.subList(0, 15)).isEqualTo(ids.subList(0, 15));
+            assertThat(offsets).isSorted().doesNotHaveDuplicates();
 
             // And a resume on the other node.
             JsonNode last = ada.send("{\"type\":\"before\",\"to\":\"bob\",\"ref\":\"p\"}")

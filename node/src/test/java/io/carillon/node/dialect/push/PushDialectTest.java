@@ -40,6 +40,7 @@ class PushDialectTest {
         outcomes.put("room:x", new Notice.Resumed.Outcome(false, null, "not_allowed"));
         all.put("resumed", new Notice.Resumed(null, outcomes));
         all.put("history", new Notice.HistoryPage(null, "room:r", List.of(Event.of("chat", Payload.ofJson("1"))), P));
+        all.put("answer", new Notice.Answer("done", "3", Payload.ofJson("{\"id\":7}")));
         all.put("pong", new Notice.Pong(null, 1_700_000_000_000L));
         all.put("refreshed", new Notice.Refreshed(null, 1_700_000_000));
         all.put("drain", new Notice.Drain(5_000));
