@@ -22,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
@@ -120,7 +121,8 @@ final class Commands {
                     session,
                     command.ref(),
                     "not_allowed",
-                    "an event of this type may be sent here by others only; ask the operator for the kinds of users that may");
+                    "events of this type may be sent here by these kinds of users only: "
+                            + String.join(", ", endpoint.senders().getOrDefault(asked.type(), Set.of())));
             return;
         }
         boolean ephemeral = endpoint.ephemeralTypes().contains(asked.type());

@@ -504,6 +504,30 @@ class RedisPresenceIT {
     }
 
     @Test
+    void aRoomKnowsItsUsersByNameUntilTheyAreGoneHoweverTheyGo() throws Exception {
+        var a = node(settings(100, 10_000));
+        var b = node(fast());
+        var heard = listen("hall");
+        get(a.presence.joined(PUSH, "hall", a.boot + "-1", "u1", "Ada \"B\" Łoś", true));
+        get(b.presence.joined(PUSH, "hall", b.boot + "-1", "u2", "Bob", true));
+        get(b.presence.joined(PUSH, "hall", b.boot + "-2", "u3", true));
+        assertThat(cli.hgetall(keys.memberNames(PUSH, "hall")))
+                .containsExactlyInAnyOrderEntriesOf(Map.of("u1", "Ada \"B\" Łoś", "u2", "Bob"));
+        a.presence.closed(a.boot + "-1");
+        Poll.until("he is gone", SOON, () -> !room("hall").containsKey("u1"));
+        b.kill();
+        Poll.until("the dead node's users are gone", SOON, () -> room("hall").isEmpty());
+        assertThat(cli.exists(keys.memberNames(PUSH, "hall"))).isZero();
+        Poll.until("all announcements are here", SOON, () -> heard.size() >= 6);
+        assertThat(heard)
+                .contains(
+                        "{\"type\":\"presence_join\",\"room\":\"hall\",\"user\":\"u1\",\"count\":1,\"name\":\"Ada \\\"B\\\" Łoś\"}",
+                        "{\"type\":\"presence_leave\",\"room\":\"hall\",\"user\":\"u1\",\"count\":2,\"name\":\"Ada \\\"B\\\" Łoś\"}")
+                .anyMatch(text -> text.contains("presence_leave") && text.contains("\"name\":\"Bob\""))
+                .anyMatch(text -> text.contains("presence_leave") && text.contains("\"u3\"") && !text.contains("name"));
+    }
+
+    @Test
     void anOpeningSessionLearnsTheRoomsItsUserWasPutInto() throws Exception {
         var node = node(fast());
         cli.sadd(keys.grantedRooms(PUSH, "u1"), "r1", "r2");

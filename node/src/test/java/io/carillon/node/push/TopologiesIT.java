@@ -62,7 +62,8 @@ class TopologiesIT {
             send(ada, "bob", 0, 15, ids);
             cluster.move(key, to, () -> {});
             send(ada, "bob", 15, 30, ids);
-            // Each event once and in the order of the channel, live or filled in. Calls under way while the slot moves may
+            // Each event once and in the order of the channel, live or filled in. Calls under way while the slot moves
+            // may
             // have overtaken each other on their way to Redis (ADR 10).
             List<String> got = new ArrayList<>();
             List<Long> offsets = new ArrayList<>();
