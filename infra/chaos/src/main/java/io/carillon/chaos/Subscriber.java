@@ -42,7 +42,8 @@ final class Subscriber implements Runnable {
         }
     }
 
-    private record Frame(String channel, Position at, Content content, boolean ack) {}
+    /** @param ack the id to acknowledge it by; null where it does not ask for that */
+    private record Frame(String channel, Position at, Content content, @Nullable String ack) {}
 
     private final World world;
     private final Tenant tenant;
@@ -363,8 +364,11 @@ final class Subscriber implements Runnable {
         }
         String channel = frame.path("channel").asString("");
         var one = new Frame(
-                channel, position(frame), content, frame.path("ack").asBoolean(false));
-        if (one.ack()) acknowledge(open, one);
+                channel,
+                position(frame),
+                content,
+                frame.path("ack").asBoolean(false) ? frame.path("id").asString("") : null);
+        if (one.ack() != null) acknowledge(open, one, one.ack());
         boolean again = !first(one);
         List<Frame> waiting = held.get(channel);
         if (again) {
@@ -374,7 +378,7 @@ final class Subscriber implements Runnable {
         } else {
             Position now = positions.get(channel);
             // What comes again because nobody acknowledged it may be of an epoch that has passed.
-            if (now != null && (one.ack() || now.epoch().equals(one.at().epoch())) && !follows(now, one.at())) {
+            if (now != null && (one.ack() != null || now.epoch().equals(one.at().epoch())) && !follows(now, one.at())) {
                 repeated(one, false);
             } else {
                 deliver(one);
@@ -383,7 +387,7 @@ final class Subscriber implements Runnable {
     }
 
     /** Acknowledges what asks for it; now and then only when it comes again, so that it has to. */
-    private void acknowledge(WebSocketClient open, Frame frame) throws IOException {
+    private void acknowledge(WebSocketClient open, Frame frame, String id) throws IOException {
         boolean first = asked.add(frame.channel() + '/' + frame.content().mid());
         boolean now = !first || random.nextInt(4) != 0;
         journal.write(
@@ -400,7 +404,7 @@ final class Subscriber implements Runnable {
                 !first,
                 "sent",
                 now);
-        if (now) open.send("{\"type\":\"ack\",\"id\":\"" + frame.content().mid() + "\"}");
+        if (now) open.send("{\"type\":\"ack\",\"id\":\"" + id + "\"}");
     }
 
     /** Whether this connection brings the event for the first time. */
@@ -451,7 +455,7 @@ final class Subscriber implements Runnable {
                 "mid",
                 frame.content().mid(),
                 "same",
-                same && !frame.ack());
+                same && frame.ack() == null);
     }
 
     private Object[] place(String channel, Position at) {
