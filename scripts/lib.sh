@@ -549,7 +549,7 @@ render_upstream() {
     new=$(for n in $(node_numbers); do
         down=
         node_alive "$n" || down=' down'
-        printf 'server 127.0.0.1:%s max_fails=2 fail_timeout=5s%s;\n' "$(node_port "$n")" "$down"
+        printf 'server 127.0.0.1:%s max_fails=0%s;\n' "$(node_port "$n")" "$down"
     done)
     [ "$new" != "$(cat "$file" 2>/dev/null)" ] || return 1
     printf '%s\n' "$new" >"$file.part"

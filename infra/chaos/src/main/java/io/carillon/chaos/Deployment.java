@@ -416,6 +416,19 @@ final class Deployment implements AutoCloseable {
         }
     }
 
+    /** Whether every primary has the functions that services may call. */
+    boolean functions() {
+        for (int port : redisPorts) {
+            try (Redis redis = new Redis(port, password, 2000)) {
+                if (!"master".equals(redis.list("ROLE").getFirst())) continue;
+                if (redis.list("FUNCTION", "LIST", "LIBRARYNAME", "carillon").isEmpty()) return false;
+            } catch (IOException e) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     // ---- waiting
 
     interface Condition {

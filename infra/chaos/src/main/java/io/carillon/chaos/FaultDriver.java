@@ -75,6 +75,10 @@ final class FaultDriver {
             }
             case REDIS_FLUSH -> deployment.everywhere("FLUSHALL");
             case SCRIPT_FLUSH -> deployment.everywhere("SCRIPT", "FLUSH");
+            case FUNCTION_FLUSH -> {
+                deployment.everywhere("FUNCTION", "FLUSH");
+                Deployment.until(30, "the nodes have loaded the functions again", deployment::functions);
+            }
             case PARTITION_STALL -> {
                 deployment.proxy(step.node()).stall();
                 Moment.pause(hold);

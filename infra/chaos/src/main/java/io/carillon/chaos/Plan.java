@@ -43,6 +43,7 @@ record Plan(Profile profile, long seed, double seconds, List<Step> steps) {
         REDIS_FREEZE("Redis stands still (SIGSTOP)", 5, 10, 2, false),
         REDIS_FLUSH("Redis loses all data (FLUSHALL)", 0, 0, 2, true),
         SCRIPT_FLUSH("Redis forgets every script (SCRIPT FLUSH)", 0, 0, 1, false),
+        FUNCTION_FLUSH("Redis forgets every function (FUNCTION FLUSH)", 0, 0, 15, false),
         PARTITION_STALL("nothing gets through between a node and Redis, connections stay", 5, 14, 3, false),
         PARTITION_RESET("a node's connections to Redis are reset, and new ones too", 3, 6, 3, false),
         NGINX_RELOAD("nginx reloads its configuration", 0, 0, 1, false),

@@ -105,6 +105,8 @@ final class Publisher implements Runnable {
         String mid = name + "-" + ++number;
         Content content = Content.of(mid, to.canary(), random);
         boolean durable = way != Way.PLAIN;
+        // A client cannot ask for one, and a plain PUBLISH is not kept.
+        boolean ack = channel.startsWith("user:") && durable && way != Way.SOCKET && random.nextInt(4) == 0;
         double began = journal.write(
                 "pub.invoke",
                 "mid",
@@ -118,9 +120,11 @@ final class Publisher implements Runnable {
                 "durable",
                 durable,
                 "queued",
-                way == Way.STREAM ? true : null);
+                way == Way.STREAM ? true : null,
+                "ack",
+                ack ? true : null);
         for (int attempt = 1; ; attempt++) {
-            Outcome outcome = attempt(to, channel, mid, content);
+            Outcome outcome = attempt(to, channel, mid, content, ack);
             switch (outcome) {
                 case Outcome.Accepted ok -> {
                     journal.write(
@@ -153,12 +157,13 @@ final class Publisher implements Runnable {
         }
     }
 
-    private Outcome attempt(Tenant to, String channel, String mid, Content content) throws InterruptedException {
+    private Outcome attempt(Tenant to, String channel, String mid, Content content, boolean ack)
+            throws InterruptedException {
         try {
             return switch (way) {
                 case SOCKET -> bySocket(to, channel, mid, content);
-                case HTTP -> byHttp(to, channel, mid, content);
-                case FUNCTION, STREAM, PLAIN -> byRedis(to, channel, mid, content);
+                case HTTP -> byHttp(to, channel, mid, content, ack);
+                case FUNCTION, STREAM, PLAIN -> byRedis(to, channel, mid, content, ack);
             };
         } catch (IOException | JacksonException e) {
             return new Outcome.Unknown(e.getClass().getSimpleName());
@@ -174,6 +179,10 @@ final class Publisher implements Runnable {
         if (channel.startsWith("user:")) return "\"to\":\"" + id(channel) + "\",";
         if (channel.startsWith("room:")) return "\"room\":\"" + id(channel) + "\",";
         return "";
+    }
+
+    private static String asking(boolean ack) {
+        return ack ? "\"ack\":true," : "";
     }
 
     private static Outcome accepted(JsonNode answer) {
@@ -256,13 +265,13 @@ final class Publisher implements Runnable {
 
     // ---- over HTTP
 
-    private Outcome byHttp(Tenant to, String channel, String mid, Content content)
+    private Outcome byHttp(Tenant to, String channel, String mid, Content content, boolean ack)
             throws IOException, InterruptedException {
         String path = channel.startsWith("user:")
                 ? "/api/ws/send"
                 : channel.startsWith("room:") ? "/api/ws/rooms/" + id(channel) + "/broadcast" : "/api/ws/broadcast";
-        String body = "{\"type\":\"order\"," + (channel.startsWith("user:") ? receiver(channel) : "") + "\"content\":"
-                + content.text() + "}";
+        String body = "{\"type\":\"order\"," + asking(ack) + (channel.startsWith("user:") ? receiver(channel) : "")
+                + "\"content\":" + content.text() + "}";
         var request = HttpRequest.newBuilder(
                         URI.create(world.deployment().front() + path + "?namespace=" + to.namespace()))
                 .timeout(Duration.ofSeconds(5))
@@ -283,7 +292,7 @@ final class Publisher implements Runnable {
 
     // ---- straight to Redis
 
-    private Outcome byRedis(Tenant to, String channel, String mid, Content content) throws IOException {
+    private Outcome byRedis(Tenant to, String channel, String mid, Content content, boolean ack) throws IOException {
         String topic = World.topic(to, channel);
         Redis open = redis;
         String key = way == Way.STREAM ? STREAM : topic;
@@ -295,8 +304,8 @@ final class Publisher implements Runnable {
             redisKey = key;
             if (open == null) return new Outcome.Unknown("no Redis");
         }
-        String event = "{\"type\":\"" + (way == Way.PLAIN ? "typing" : "order") + "\"," + receiver(channel)
-                + "\"content\":" + content.text() + "}";
+        String event = "{\"type\":\"" + (way == Way.PLAIN ? "typing" : "order") + "\"," + asking(ack)
+                + receiver(channel) + "\"content\":" + content.text() + "}";
         try {
             switch (way) {
                 case PLAIN -> {

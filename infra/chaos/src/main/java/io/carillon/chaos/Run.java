@@ -108,7 +108,7 @@ final class Run {
                 control.write("tenant", "ns", tenant.namespace(), "canary", tenant.canary());
             }
             long[] descriptors = descriptors(deployment);
-            boolean functions = functions(deployment);
+            boolean functions = deployment.functions();
             boolean ingress = ingress(deployment);
             say(
                     "publishing by: WebSocket, HTTP, PUBLISH%s%s",
@@ -209,16 +209,6 @@ final class Run {
         return publishers;
     }
 
-    private static boolean functions(Deployment deployment) {
-        try (Redis redis = deployment.connect("any", 2000)) {
-            return redis != null
-                    && !redis.list("FUNCTION", "LIST", "LIBRARYNAME", "carillon")
-                            .isEmpty();
-        } catch (IOException e) {
-            return false;
-        }
-    }
-
     /** Whether somebody reads the ingress streams: an event put there is taken away. */
     private static boolean ingress(Deployment deployment) throws InterruptedException {
         try (Redis redis = deployment.connect(Publisher.STREAM, 2000)) {
@@ -268,12 +258,21 @@ final class Run {
 
     /** Where every channel stands, by its meta: {@code <epoch> <offset> ...}. */
     private static void heads(World world, Journal control) throws InterruptedException {
+        double deadline = world.clock().now() + 25;
         for (Tenant tenant : World.TENANTS) {
             for (String channel : World.channels()) {
                 String key = World.topic(tenant, channel);
-                String[] meta = null;
-                for (int attempt = 0; attempt < 10 && meta == null; attempt++) meta = meta(world.deployment(), key);
-                if (meta == null) throw new IllegalStateException("nobody tells the head of " + key);
+                Head head = null;
+                for (int attempt = 0; attempt < 10 && head == null; attempt++) {
+                    head = head(world.deployment(), key);
+                    // What nobody has acknowledged comes again every ten seconds.
+                    if (head != null && head.waiting() > 0 && world.clock().now() < deadline) {
+                        head = null;
+                        attempt = 0;
+                        Moment.pause(0.5);
+                    }
+                }
+                if (head == null) throw new IllegalStateException("nobody tells the head of " + key);
                 control.write(
                         "head",
                         "ns",
@@ -281,19 +280,30 @@ final class Run {
                         "ch",
                         channel,
                         "epoch",
-                        meta[0],
+                        head.epoch(),
                         "off",
-                        Long.valueOf(meta[1]));
+                        head.offset(),
+                        "waiting",
+                        head.waiting());
             }
         }
     }
 
-    private static String @Nullable [] meta(Deployment deployment, String key) throws InterruptedException {
+    /**
+     * Where a channel stands.
+     *
+     * @param waiting events that nobody has acknowledged
+     */
+    private record Head(String epoch, long offset, long waiting) {}
+
+    private static @Nullable Head head(Deployment deployment, String key) throws InterruptedException {
         try (Redis redis = deployment.connect(key, 2000)) {
             if (redis != null) {
                 Object meta = redis.call("GET", key);
                 // A channel never used stands before its first event.
-                return meta == null ? new String[] {"~", "0"} : meta.toString().split(" ", -1);
+                if (meta == null) return new Head("~", 0, 0);
+                String[] words = meta.toString().split(" ", -1);
+                return new Head(words[0], Long.parseLong(words[1]), redis.number("ZCARD", key + ":acks"));
             }
         } catch (IOException e) {
             // Another attempt.

@@ -6,10 +6,12 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -40,7 +42,8 @@ final class Subscriber implements Runnable {
         }
     }
 
-    private record Frame(String channel, Position at, Content content) {}
+    /** @param ack the id to acknowledge it by; null where it does not ask for that */
+    private record Frame(String channel, Position at, Content content, @Nullable String ack) {}
 
     private final World world;
     private final Tenant tenant;
@@ -55,6 +58,7 @@ final class Subscriber implements Runnable {
     private final Map<String, Position> positions = new LinkedHashMap<>();
     private final Map<String, List<Frame>> held = new HashMap<>();
     private final Map<String, BitSet> here = new HashMap<>();
+    private final Set<String> asked = new HashSet<>();
     private int connections;
     private String cid = "";
     private double drainWindow;
@@ -238,7 +242,7 @@ final class Subscriber implements Runnable {
                 if (!live) open.abort();
             }
             case "pong", "left", "sent", "presence_join", "presence_leave" -> {}
-            default -> event(frame, text);
+            default -> event(open, frame, text);
         }
     }
 
@@ -331,7 +335,7 @@ final class Subscriber implements Runnable {
                 : event.offset() > here.offset();
     }
 
-    private void event(JsonNode frame, String text) {
+    private void event(WebSocketClient open, JsonNode frame, String text) throws IOException {
         Content content = Content.in(text);
         if (content == null || content.mid().isEmpty()) {
             journal.write("other", "client", name, "what", frame.path("type").asString(""));
@@ -359,7 +363,12 @@ final class Subscriber implements Runnable {
             return;
         }
         String channel = frame.path("channel").asString("");
-        var one = new Frame(channel, position(frame), content);
+        var one = new Frame(
+                channel,
+                position(frame),
+                content,
+                frame.path("ack").asBoolean(false) ? frame.path("id").asString("") : null);
+        if (one.ack() != null) acknowledge(open, one, one.ack());
         boolean again = !first(one);
         List<Frame> waiting = held.get(channel);
         if (again) {
@@ -368,12 +377,34 @@ final class Subscriber implements Runnable {
             waiting.add(one);
         } else {
             Position now = positions.get(channel);
-            if (now != null && now.epoch().equals(one.at().epoch()) && one.at().offset() <= now.offset()) {
+            // What comes again because nobody acknowledged it may be of an epoch that has passed.
+            if (now != null && (one.ack() != null || now.epoch().equals(one.at().epoch())) && !follows(now, one.at())) {
                 repeated(one, false);
             } else {
                 deliver(one);
             }
         }
+    }
+
+    /** Acknowledges what asks for it; now and then only when it comes again, so that it has to. */
+    private void acknowledge(WebSocketClient open, Frame frame, String id) throws IOException {
+        boolean first = asked.add(frame.channel() + '/' + frame.content().mid());
+        boolean now = !first || random.nextInt(4) != 0;
+        journal.write(
+                "ack",
+                "cid",
+                cid,
+                "client",
+                name,
+                "ch",
+                frame.channel(),
+                "mid",
+                frame.content().mid(),
+                "again",
+                !first,
+                "sent",
+                now);
+        if (now) open.send("{\"type\":\"ack\",\"id\":\"" + id + "\"}");
     }
 
     /** Whether this connection brings the event for the first time. */
@@ -424,7 +455,7 @@ final class Subscriber implements Runnable {
                 "mid",
                 frame.content().mid(),
                 "same",
-                same);
+                same && frame.ack() == null);
     }
 
     private Object[] place(String channel, Position at) {

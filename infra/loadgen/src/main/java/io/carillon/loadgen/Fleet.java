@@ -20,7 +20,7 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Many WebSocket connections opened and held together. Each event loop opens its own share and keeps a bounded number of
+ * Many connections opened and held together: WebSockets, or event streams where the URL is {@code http:}. Each event loop opens its own share and keeps a bounded number of
  * handshakes under way.
  */
 final class Fleet {
@@ -64,11 +64,18 @@ final class Fleet {
             String path = url.getRawQuery() == null ? url.getRawPath() : url.getRawPath() + "?" + url.getRawQuery();
             Tokens tokens = plan.tokens();
             String token = tokens == null ? null : tokens.of(plan.userPrefix() + i, 7200);
-            requests.add(ReceivingConnection.request(url.getHost(), url.getPort(), path, token));
+            requests.add(
+                    stream(url)
+                            ? ReceivingConnection.streamRequest(url.getHost(), url.getPort(), path, token)
+                            : ReceivingConnection.request(url.getHost(), url.getPort(), path, token));
         }
         for (int i = 0; i < transport.loops().size(); i++) {
             tallies.add(new Tally());
         }
+    }
+
+    private static boolean stream(URI url) {
+        return url.getScheme().equals("http");
     }
 
     /** Opens all, and waits until each is ready or refused, at most {@code seconds}. */
@@ -123,7 +130,8 @@ final class Fleet {
             next += step;
             URI url = plan.urls().get(index % plan.urls().size());
             ReceivingConnection connection =
-                    new ReceivingConnection(requests.get(index), plan.awaitFrame(), tally, plan.sample(), this);
+                    new ReceivingConnection(
+                            requests.get(index), stream(url), plan.awaitFrame(), tally, plan.sample(), this);
             connections.set(index, connection);
             InetSocketAddress remote = new InetSocketAddress(url.getHost(), url.getPort());
             InetSocketAddress local =

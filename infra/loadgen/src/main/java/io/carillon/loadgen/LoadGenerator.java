@@ -18,7 +18,8 @@ public final class LoadGenerator {
               token     prints a token for --user, signed with CARILLON_JWT_SECRET
 
             load
-              --urls U,U          ws://host:port/path, connection i goes to the i-th in turn     (required)
+              --urls U,U          ws://host:port/path, or http:// for event streams; connection
+                                  i goes to the i-th in turn                                     (required)
               --connections N     sockets to open                                                (1000)
               --window N          handshakes under way at once                                   (256)
               --sources N         loopback source addresses 127.0.0.1..N; 0: the system chooses  (0)

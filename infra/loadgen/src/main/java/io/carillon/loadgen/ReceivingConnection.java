@@ -8,16 +8,17 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One WebSocket connection of a client (RFC 6455): the upgrade, then frames walked in place. Made for counting: it looks
- * at headers, finds the scheduled time in the events it samples, answers pings, and copies only a frame that is cut by
- * the end of a read. All fields belong to the connection's event loop.
+ * One connection of a client: a WebSocket (RFC 6455), which is the upgrade and then frames walked in place, or an event
+ * stream (WHATWG HTML §9.2), which is an answer of lines. Made for counting: it looks
+ * at headers, finds the scheduled time in the events it samples, answers pings, and copies only a frame or line that is
+ * cut by the end of a read. All fields belong to the connection's event loop.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // void promises carry no outcome; a failure closes the channel
 final class ReceivingConnection extends ChannelInboundHandlerAdapter {
 
     /** Told how a connection fares; called on its event loop. */
     interface Listener {
-        /** The server said 101, or with {@code welcome} its first frame came. */
+        /** The server said 101 or 200, or with {@code welcome} its first frame or line came. */
         void ready(ReceivingConnection connection);
 
         /** It ended; {@code code} is the close code, 0 without a close frame; the answer if it was never upgraded. */
@@ -27,7 +28,11 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
     private static final int LARGEST_ANSWER = 16 * 1024;
     private static final String END = "\r\n\r\n";
 
+    /** {@code data}, as the four bytes of an int. */
+    private static final int DATA = 0x64617461;
+
     private final byte[] request;
+    private final boolean stream;
     private final boolean awaitFrame;
     private final Tally tally;
     private final int sample;
@@ -45,8 +50,10 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
     private long bytesRead;
     private long readAt;
 
-    ReceivingConnection(byte[] request, boolean awaitFrame, Tally tally, int sample, Listener listener) {
+    ReceivingConnection(
+            byte[] request, boolean stream, boolean awaitFrame, Tally tally, int sample, Listener listener) {
         this.request = request;
+        this.stream = stream;
         this.awaitFrame = awaitFrame;
         this.tally = tally;
         this.sample = sample;
@@ -58,6 +65,13 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
         return ("GET " + path + " HTTP/1.1\r\nHost: " + host + ":" + port
                         + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
                         + "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+                        + (token == null ? "" : "\r\nAuthorization: Bearer " + token) + END)
+                .getBytes(StandardCharsets.US_ASCII);
+    }
+
+    /** The request of an event stream. */
+    static byte[] streamRequest(String host, int port, String path, @Nullable String token) {
+        return ("GET " + path + " HTTP/1.1\r\nHost: " + host + ":" + port + "\r\nAccept: text/event-stream"
                         + (token == null ? "" : "\r\nAuthorization: Bearer " + token) + END)
                 .getBytes(StandardCharsets.US_ASCII);
     }
@@ -94,8 +108,12 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
             if (!upgraded && !upgrade(ctx, in)) {
                 return;
             }
-            finishCarried(ctx, in);
-            walk(ctx, in);
+            if (stream) {
+                lines(in);
+            } else {
+                finishCarried(ctx, in);
+                walk(ctx, in);
+            }
         } finally {
             in.release();
             if (eventsRead > 0) {
@@ -120,7 +138,7 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
             }
             return false;
         }
-        if (!text.startsWith("HTTP/1.1 101")) {
+        if (!text.startsWith(stream ? "HTTP/1.1 200" : "HTTP/1.1 101")) {
             refusal = text.lines().findFirst().orElse("") + " " + text.substring(end + END.length());
             ctx.close();
             return false;
@@ -167,6 +185,33 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
                     held = null;
                 }
             }
+        }
+    }
+
+    private void lines(ByteBuf in) {
+        while (in.isReadable()) {
+            int end = in.indexOf(in.readerIndex(), in.writerIndex(), (byte) '\n');
+            ByteBuf held = carry;
+            if (end < 0) {
+                carry().writeBytes(in);
+            } else if (held != null && held.isReadable()) {
+                held.writeBytes(in, end + 1 - in.readerIndex());
+                line(held, 0, held.readableBytes() - 1);
+                held.release();
+                carry = null;
+            } else {
+                line(in, in.readerIndex(), end - in.readerIndex());
+                in.readerIndex(end + 1);
+            }
+        }
+    }
+
+    private void line(ByteBuf in, int at, int size) {
+        if (size > 5 && in.getInt(at) == DATA) {
+            text(in, at, size);
+        }
+        if (!ready) {
+            becomeReady();
         }
     }
 

@@ -96,7 +96,12 @@ final class Report {
             Measure.of("h", "Client to client, 2,000/s: p50", "latency.p50", "ms"),
             Measure.of("h", "p99", "latency.p99", "ms"),
             Measure.of("h", "Node CPU per event", "cpuMicrosPerEvent", "µs"),
-            Measure.of("h", "Deliveries missing", "missing", "").atMost(0));
+            Measure.of("h", "Deliveries missing", "missing", "").atMost(0),
+            Measure.of("s", "Memory per event stream (RSS)", "residentKbPerConnection", "KB"),
+            Measure.of("s", "CPU per delivery to event streams, 50,000 deliveries/s", "cpuMicrosPerDelivery", "µs"),
+            Measure.of("s", "Latency p50", "latency.p50", "ms"),
+            Measure.of("s", "Latency p99", "latency.p99", "ms"),
+            Measure.of("s", "Deliveries missing", "missing", "").atMost(0));
 
     private static final Map<String, String> SCENARIOS = scenarios();
 
@@ -117,6 +122,7 @@ final class Report {
         titles.put("e", "connect");
         titles.put("g", "durable");
         titles.put("h", "client to client");
+        titles.put("s", "event streams");
         return titles;
     }
 

@@ -31,7 +31,7 @@ class ReceivingConnectionTest {
 
     private EmbeddedChannel connection(boolean awaitFrame) {
         byte[] request = ReceivingConnection.request("127.0.0.1", 1, "/", "token");
-        EmbeddedChannel channel = new EmbeddedChannel(new ReceivingConnection(request, awaitFrame, tally, 1, listener));
+        EmbeddedChannel channel = new EmbeddedChannel(new ReceivingConnection(request, false, awaitFrame, tally, 1, listener));
         ((ByteBuf) channel.readOutbound()).release();
         return channel;
     }
@@ -57,6 +57,35 @@ class ReceivingConnectionTest {
                 channel.writeInbound(all.copy(at, Math.min(cut, all.readableBytes() - at)));
             }
             assertThat(tally.events() - before).as("cut into %d", cut).isEqualTo(sizes.length);
+            channel.finishAndReleaseAll();
+        }
+        all.release();
+    }
+
+    @Test
+    void eventsOfAStreamAreCountedHoweverTheReadsCutThem() {
+        int[] sizes = {200, 125, 70_000, 200};
+        ByteBuf all = Unpooled.buffer();
+        all.writeCharSequence(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: a\ndata: {}\n\n: still there\n\n",
+                StandardCharsets.US_ASCII);
+        for (int size : sizes) {
+            all.writeCharSequence("id: b\ndata: ", StandardCharsets.US_ASCII);
+            all.writeBytes(new EventText("\"to\":\"u\",", size).bytes(System.nanoTime(), 1));
+            all.writeCharSequence("\n\n", StandardCharsets.US_ASCII);
+        }
+        for (int cut : new int[] {1, 2, 3, 7, 150, 1_000, 100_000}) {
+            seen.clear();
+            long before = tally.events();
+            byte[] request = ReceivingConnection.streamRequest("127.0.0.1", 1, "/", "token");
+            EmbeddedChannel channel =
+                    new EmbeddedChannel(new ReceivingConnection(request, true, true, tally, 1, listener));
+            ((ByteBuf) channel.readOutbound()).release();
+            for (int at = 0; at < all.readableBytes(); at += cut) {
+                channel.writeInbound(all.copy(at, Math.min(cut, all.readableBytes() - at)));
+            }
+            assertThat(tally.events() - before).as("cut into %d", cut).isEqualTo(sizes.length);
+            assertThat(seen).containsExactly("ready");
             channel.finishAndReleaseAll();
         }
         all.release();

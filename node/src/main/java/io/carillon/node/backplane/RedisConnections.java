@@ -68,6 +68,11 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
     /** How often links are compared with what the Sentinels say. */
     private static final Duration VERIFY = Duration.ofSeconds(5);
 
+    /** How often a Redis is asked whether it still has the functions. */
+    private static final Duration FUNCTIONS = Duration.ofSeconds(5);
+
+    private static final String LIBRARY = "carillon";
+
     private static final long AGAIN_MILLIS = 20;
 
     private final RedisSettings settings;
@@ -84,6 +89,7 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
     private final AtomicInteger waiting = new AtomicInteger();
     private final CompletableFuture<Boolean> agreement = new CompletableFuture<>();
     private volatile boolean agreed;
+    private volatile boolean takesFunctions;
     private volatile String lastDisagreement = "";
 
     public RedisConnections(RedisSettings settings) {
@@ -125,6 +131,8 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
         if (!started.compareAndSet(false, true)) return;
         for (Shard shard : alone) shard.start();
         if (alone.isEmpty()) cluster.start();
+        var functions = control.scheduleWithFixedDelay(
+                this::keepFunctions, FUNCTIONS.toMillis(), FUNCTIONS.toMillis(), TimeUnit.MILLISECONDS);
         if (deployment instanceof Deployment.Sentinel) {
             var unused = control.scheduleWithFixedDelay(
                     this::verify, VERIFY.toMillis(), VERIFY.toMillis(), TimeUnit.MILLISECONDS);
@@ -422,6 +430,23 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
                 });
     }
 
+    /**
+     * Brings the functions back where they are gone ({@code FUNCTION FLUSH}): a node never calls them, so no failing
+     * call of its own would tell it.
+     */
+    private void keepFunctions() {
+        if (!agreed || !takesFunctions) return;
+        for (Shard shard : shards()) {
+            CommandLink link = shard.general();
+            if (!link.open()) continue;
+            var unused = link.command(redis -> redis.functionList(LIBRARY)).whenComplete((found, failure) -> {
+                if (failure != null || !found.isEmpty()) return;
+                log.warn("This Redis has lost the functions for services; they are loaded again.");
+                var load = link.command(redis -> redis.functionLoad(Script.functions(mode), true));
+            });
+        }
+    }
+
     /** Leaves what the Sentinels no longer call the primary: a frozen one that came back, one that was demoted. */
     private void verify() {
         var unused = primary.get().whenComplete((uri, failure) -> {
@@ -504,6 +529,7 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
                         if (BackplaneExceptions.unwrap(failure) instanceof Disagreement found) throw refused(found);
                         throw BackplaneExceptions.of(failure);
                     }
+                    takesFunctions = failure == null;
                     if (failure != null) {
                         log.info("This Redis takes no functions; services publish through a stream or the script.");
                     }

@@ -235,6 +235,10 @@ final class Acks {
             String id = event == null ? null : event.id();
             if (id == null || !item.isFor(session)) return;
             seen.add(id);
+            // It comes by itself, in its turn. Sent now it would overtake what lies before it, and a client that keeps
+            // positions would take that for seen.
+            LaneChannel place = dispatch.place(lane, session, session.userChannel());
+            if (place == null || item.position().offset() > lane.position(place).offset()) return;
             Long last = debt.sent == null ? null : debt.sent.get(id);
             // A second of slack: turns are looked at once a second.
             if (last != null && lane.now() - last < settings.again().toMillis() - 1000) return;

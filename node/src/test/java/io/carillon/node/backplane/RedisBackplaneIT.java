@@ -317,4 +317,17 @@ class RedisBackplaneIT extends BackplaneContract {
         }
         assertThat(get(node.read(channel, null, 1)).top().offset()).isEqualTo(1);
     }
+
+    @Test
+    void functionsThatTheServerForgotAreLoadedAgain() {
+        Backplane node = started(fresh("a"), new Recorder());
+        assertThat(node.connected()).isTrue();
+        if (redis.version().startsWith("6.")) return;
+        assertThat(redis.commands().functionList("carillon")).hasSize(1);
+        redis.commands().functionFlush(io.lettuce.core.FlushMode.SYNC);
+        Poll.until(
+                "the functions are there again",
+                Duration.ofSeconds(20),
+                () -> redis.commands().functionList("carillon").size() == 1);
+    }
 }

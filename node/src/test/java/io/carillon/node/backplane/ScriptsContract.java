@@ -274,6 +274,25 @@ abstract class ScriptsContract {
     }
 
     @Test
+    void aChannelNeverUsedTakesTheNameOfThePrimaryItIsHeldAt() {
+        String channel = channel();
+        Read before = read(channel, "", 0, 10, false);
+        // Another primary: a client that was away cannot know, a node that listened goes on.
+        assertThat(read(second(), channel, before.epoch, 0, 10, false).continuous)
+                .isZero();
+        Read held = read(second(), channel, before.epoch, 0, 10, true);
+        assertThat(held.continuous).isEqualTo(1);
+        assertThat(held.top).isZero();
+        assertThat(held.epoch.split("~")[1]).isNotEqualTo(before.epoch.split("~")[1]);
+        // From then on the position is of this primary, for those too that accept no change.
+        assertThat(read(second(), channel, held.epoch, 0, 10, false).continuous).isEqualTo(1);
+        publish(second(), channel, EVENT, "");
+        assertThat(read(second(), channel, held.epoch, 0, 10, false).offsets()).containsExactly(1);
+        // What the old one was used for meanwhile is not this one's.
+        assertThat(read(channel, held.epoch, 0, 10, false).continuous).isZero();
+    }
+
+    @Test
     void aLostMetaStartsANewEpochAndNoOldHistory() {
         String channel = channel();
         Published before = publish(channel, EVENT, "a");

@@ -155,6 +155,29 @@ class ChannelsTest {
     }
 
     @Test
+    void anUnusedChannelIsHeldUnderTheNameOfThePrimaryItWasSeenEmptyAtLast() {
+        attach();
+        channels.subscribed(CHANNEL);
+        settle();
+        backplane.answer(true, new Position("~abc~1", 0));
+        settle();
+        channels.lost(CHANNEL);
+        channels.subscribed(CHANNEL);
+        settle();
+        backplane.answer(true, new Position("~def~9", 0));
+        settle();
+        channels.abandoned(CHANNEL);
+        channels.subscribed(CHANNEL);
+        settle();
+        assertThat(backplane.after).isEqualTo(new Position("~def~9", 0));
+        backplane.answer(true, new Position("~def~9", 0));
+        settle();
+        assertThat(recorder.resyncs).isEmpty();
+        arrives(durable("fresh", 1));
+        assertThat(recorder.types).containsExactly("t1");
+    }
+
+    @Test
     void aGapIsFilledFromTheHistoryBeforeTheNextEvent() {
         live(1);
         arrives(durable("e", 4));
@@ -401,6 +424,9 @@ class ChannelsTest {
         /** Reads that accept a position from before a change of primary. */
         int held;
 
+        /** The position the newest read asked for. */
+        Position after;
+
         @Override
         public CompletionStage<HistoryRead> readHeld(ChannelName channel, Position after, int limit) {
             held++;
@@ -410,6 +436,7 @@ class ChannelsTest {
         @Override
         public synchronized CompletionStage<HistoryRead> read(ChannelName channel, Position after, int limit) {
             var read = new CompletableFuture<HistoryRead>();
+            this.after = after;
             reads.add(read);
             notifyAll();
             return read;

@@ -510,6 +510,45 @@ class ResumeTest {
     }
 
     @Test
+    void whatWaitsToBeAcknowledgedDoesNotOvertakeWhatIsOnItsWay() throws Exception {
+        ChannelName own = ChannelName.user(Namespace.PUSH, "u");
+        Event asking = Event.of("e3", null).with().id("i-3").ack(true).build();
+        publisher
+                .append(
+                        own,
+                        EventCodec.write(asking.with().id("i-1").type("e1").build()),
+                        "i-1",
+                        KEEP)
+                .toCompletableFuture()
+                .join();
+        Event first = EventCodec.readStamped(publisher
+                .history(own, 0, 1)
+                .toCompletableFuture()
+                .join()
+                .events()
+                .getFirst());
+        pending.events.put("i-1", EventCodec.writeStamped(first));
+        // Redis has two more by now, the second waits, and neither message has come: this is what a look finds then.
+        pending.events.put(
+                "i-3",
+                EventCodec.writeStamped(first.with()
+                        .id("i-3")
+                        .type("e3")
+                        .position(new Position(first.position().epoch(), 3))
+                        .build()));
+        Fake client = new Fake("u", Long.MAX_VALUE).welcomed();
+        client.await("e1");
+        for (Event event : List.of(Event.of("e2", null).with().id("i-2").build(), asking)) {
+            publisher
+                    .append(own, EventCodec.write(event), String.valueOf(event.id()), KEEP)
+                    .toCompletableFuture()
+                    .join();
+        }
+        client.await("e3");
+        assertThat(client.events()).containsExactly("e1", "e2", "e3");
+    }
+
+    @Test
     void tenThousandWhoMissedTheSameCostOneRead() {
         Position last = publish(LOBBY, 200);
         List<Fake> clients = crowd(10_000);

@@ -382,28 +382,40 @@ abstract class IngressContract {
     }
 
     @Test
-    void aBacklogIsDrained() throws Exception {
+    void aBacklogIsDrainedInOrder() throws Exception {
         int entries = Integer.getInteger("carillon.backlog", 5_000);
         String service = fresh("backlog");
         ChannelName user = user();
-        String content = ",\"content\":\"" + "x".repeat(150) + "\"}";
+        int users = 1_000;
+        String start = "{\"type\":\"t\",\"padding\":\"" + "x".repeat(140) + "\",\"content\":";
         redis().commands()
                 .eval(
-                        "for i = 0, ARGV[1] - 1 do redis.call('XADD', KEYS[1], '*', 'channel', ARGV[2] .. i % 1000,"
-                                + " 'event', ARGV[3]) end",
+                        "for i = 0, ARGV[1] - 1 do redis.call('XADD', KEYS[1], '*', 'channel', ARGV[2] .. i % ARGV[4],"
+                                + " 'event', ARGV[3] .. i .. '}') end",
                         ScriptOutputType.STATUS,
                         new String[] {keys.ingress(service)},
                         Integer.toString(entries),
                         "push:user:" + user.id() + "-",
-                        "{\"type\":\"t\"" + content);
+                        start,
+                        Integer.toString(users));
         try (Member member = Member.of(redis().uri(), keys, service)) {
             Poll.until("it has begun", SOON, () -> waiting(service) < entries);
-            long start = System.nanoTime();
+            long began = System.nanoTime();
             long left = waiting(service);
             Poll.until("the stream is empty", Duration.ofMinutes(2), () -> waiting(service) == 0);
-            System.out.printf("%d entries drained at %.0f a second%n", left, left * 1e9 / (System.nanoTime() - start));
+            double seconds = (System.nanoTime() - began) / 1e9;
+            System.out.printf("%d entries drained in %.1f s, %.0f a second%n", left, seconds, left / seconds);
             assertThat(member.relayed.get()).isEqualTo(entries);
         }
+        for (int i = 0; i < users; i++) {
+            int first = i;
+            assertThat(contents(ChannelName.user(Namespace.PUSH, user.id() + "-" + i)))
+                    .containsExactlyElementsOf(IntStream.range(0, entries)
+                            .filter(n -> n % users == first)
+                            .boxed()
+                            .toList());
+        }
+        assertThat(letters(service)).isEmpty();
     }
 
     // ---- helpers

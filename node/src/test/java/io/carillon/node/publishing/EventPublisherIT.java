@@ -13,6 +13,7 @@ import io.carillon.model.publish.Published;
 import io.carillon.model.publish.Way;
 import io.carillon.node.testing.Client;
 import io.carillon.node.testing.Nodes;
+import io.carillon.node.testing.RedisCluster;
 import io.carillon.node.testing.RedisServer;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -32,6 +33,9 @@ import tools.jackson.databind.JsonNode;
 class EventPublisherIT {
     @RegisterExtension
     static final RedisServer redis = RedisServer.own();
+
+    @RegisterExtension
+    static final RedisCluster cluster = new RedisCluster();
 
     private static Nodes nodes;
     private static ConfigurableApplicationContext context;
@@ -64,8 +68,12 @@ class EventPublisherIT {
     }
 
     private static ConfigurableApplicationContext service(String url, String... more) {
-        var arguments = new java.util.ArrayList<>(java.util.List.of(
-                "--spring.config.name=a-service", "--spring.application.name=shop", "--spring.data.redis.url=" + url));
+        return serviceOn("--spring.data.redis.url=" + url, more);
+    }
+
+    private static ConfigurableApplicationContext serviceOn(String where, String... more) {
+        var arguments = new java.util.ArrayList<>(
+                java.util.List.of("--spring.config.name=a-service", "--spring.application.name=shop", where));
         arguments.addAll(java.util.List.of(more));
         return new SpringApplicationBuilder(Service.class)
                 .web(WebApplicationType.NONE)
@@ -176,6 +184,51 @@ class EventPublisherIT {
                     .isInstanceOfSatisfying(
                             PublishException.class, e -> assertThat(e.id()).isEqualTo("i-2"))
                     .hasMessageContaining("NOPERM");
+        }
+    }
+
+    @Test
+    void everyWayLeadsThroughARedisClusterToo() throws Exception {
+        String where = "spring.data.redis.cluster.nodes";
+        try (var clustered = new Nodes("", 2, Map.of(where, cluster.nodes(), "carillon.ingress.scan", "1s"));
+                var shop = serviceOn("--" + where + "=" + cluster.nodes())) {
+            EventPublisher publisher = shop.getBean(EventPublisher.class);
+            // Users on every primary.
+            var users = new java.util.TreeMap<Integer, String>();
+            for (int i = 0; users.size() < 3; i++) {
+                users.putIfAbsent(cluster.ownerOf("carillon:push:user:{c" + i + "}"), "c" + i);
+            }
+            for (String user : users.values()) {
+                try (Client client = Client.welcomed(clustered.url(1), user)) {
+                    Published first = publisher.toUser("push", user, "a", 1, "i-1");
+                    assertThat(first.position().offset()).isEqualTo(1);
+                    assertThat(first.receivers()).isEqualTo(1);
+                    assertThat(publisher.toUser("push", user, "a", 1, "i-1").duplicate())
+                            .isTrue();
+                    assertThat(publisher
+                                    .by(Way.PLAIN)
+                                    .toUser("push", user, "b", 2)
+                                    .receivers())
+                            .isEqualTo(1);
+                    client.next("b");
+                    publisher.by(Way.INGRESS).toUser("push", user, "c", 3);
+                    assertThat(client.next("c").path("offset").asLong()).isEqualTo(2);
+                }
+            }
+            // A service keeps finding its channel while its slot moves to another primary.
+            String user = users.firstEntry().getValue();
+            String key = "carillon:push:user:{" + user + "}";
+            try (Client client = Client.welcomed(clustered.url(0), user)) {
+                cluster.move(key, users.lastKey(), () -> {});
+                Published moved = publisher.toUser("push", user, "moved", 4, "i-4");
+                assertThat(moved.position().offset()).isEqualTo(3);
+                assertThat(client.next("moved").path("offset").asLong()).isEqualTo(3);
+            }
+            try (Client client = Client.welcomed(clustered.url(0), "c-all")) {
+                assertThat(publisher.toBroadcast("push", "closing", 5).receivers())
+                        .isPositive();
+                client.next("closing");
+            }
         }
     }
 

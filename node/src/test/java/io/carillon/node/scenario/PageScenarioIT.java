@@ -5,15 +5,21 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.carillon.node.testing.Client;
 import io.carillon.node.testing.Poll;
+import java.net.URI;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
 
 /** The page at {@code /}, and a browser client that knows nothing of this project, in Chromium through nginx. */
 class PageScenarioIT {
@@ -132,6 +138,60 @@ class PageScenarioIT {
                                     "String([...document.querySelectorAll('#messages .body')].filter(e => e.textContent === 'while you were away').length)"))
                     .isEqualTo("1");
         }
+    }
+
+    /** Nothing but what a browser has by itself: it reconnects and says where it was. */
+    @Test
+    void anEventSourceGoesOnAtAnotherNodeWhenItsOwnDies() throws Exception {
+        String key = cluster.env().get("CARILLON_API_KEY");
+        try (var browser = new Browser(800, 600)) {
+            browser.open(cluster.url() + "/");
+            browser.evaluate("globalThis.seen = []; globalThis.errors = 0;"
+                    + "globalThis.source = new EventSource('/api/ws/events?user_id=ada&channels=user:ada');"
+                    + "source.onmessage = (event) => { seen.push(JSON.parse(event.data).content); };"
+                    + "source.onerror = () => { errors++; }; ''");
+            Poll.until(
+                    "the stream to be open",
+                    Duration.ofSeconds(15),
+                    () -> browser.evaluate("String(source.readyState)"),
+                    "1"::equals);
+            send(key, 1);
+            Poll.until("the first", Duration.ofSeconds(10), () -> browser.evaluate("seen.join()"), "1"::equals);
+            JsonNode user = Client.JSON.readTree(cluster.api("/api/ws/users/ada"));
+            assertThat(user.path("sessions")).hasSize(1);
+            String node = user.path("sessions").get(0).path("node").asString();
+            cluster.ok("node", "--kill", String.valueOf(numberOf(node)));
+            // While it is away, as far as it is.
+            for (int i = 2; i <= 20; i++) send(key, i);
+            String all = IntStream.rangeClosed(1, 20).mapToObj(String::valueOf).collect(Collectors.joining(","));
+            Poll.until("what it missed", Duration.ofSeconds(30), () -> browser.evaluate("seen.join()"), all::equals);
+            assertThat(browser.evaluate("String(errors > 0)")).isEqualTo("true");
+            Poll.until(
+                    "the session at another node",
+                    Duration.ofSeconds(15),
+                    () -> Client.JSON.readTree(cluster.api("/api/ws/users/ada")).path("sessions"),
+                    sessions -> sessions.size() == 1
+                            && !sessions.get(0).path("node").asString().equals(node));
+            send(key, 21);
+            Poll.until(
+                    "what comes later",
+                    Duration.ofSeconds(10),
+                    () -> browser.evaluate("seen.join()"),
+                    (all + ",21")::equals);
+        }
+    }
+
+    private void send(String key, int number) throws Exception {
+        var request = HttpRequest.newBuilder(URI.create(cluster.url() + "/api/ws/send"))
+                .header("X-API-Key", key)
+                .header("Content-Type", "application/json")
+                .timeout(Duration.ofSeconds(10))
+                .POST(HttpRequest.BodyPublishers.ofString(
+                        "{\"type\":\"news\",\"to\":\"ada\",\"content\":" + number + "}"));
+        assertThat(Cluster.HTTP
+                        .send(request.build(), HttpResponse.BodyHandlers.ofString())
+                        .statusCode())
+                .isEqualTo(202);
     }
 
     /** The client class of a published guide, unmodified, with only the host of the address changed. */

@@ -25,7 +25,8 @@ local meta = redis.call('GET', channel)
 if not meta then
   local empty = '~' .. primary .. '~' .. time[1]
   if asked == '' or asked == '*' then return {1, empty, 0, 0} end
-  if from == 0 and unused(asked) then return {1, asked, 0, 0} end
+  -- Who listened goes on under this primary's name, as with the epoch of a channel that is used: it was seen empty here.
+  if from == 0 and unused(asked) then return {1, across and empty or asked, 0, 0} end
   return {0, empty, 0, 0}
 end
 local epoch, offset, last, seen, previous, ended = string.match(meta, '^(%S+) (%d+) (%d+) (%S+) (%S+) (%d+)$')

@@ -56,10 +56,12 @@ public final class Checker {
         final String sha;
         final boolean durable;
         final boolean queued;
+        final boolean ack;
         final double invoked;
         double acknowledged = Double.NaN;
         boolean failed;
         boolean delivered;
+        boolean asked;
 
         @Nullable
         String epoch;
@@ -73,6 +75,7 @@ public final class Checker {
             sha = text(record, "sha");
             durable = record.path("durable").asBoolean(true);
             queued = record.path("queued").asBoolean(false);
+            ack = record.path("ack").asBoolean(false);
             invoked = time(record);
         }
     }
@@ -172,13 +175,24 @@ public final class Checker {
             case "heal" -> windows.take(record);
             case "revoke" -> revoked.put(text(record, "ns") + '/' + text(record, "user"), time(record));
             case "presence" -> probes.add(probe(record));
-            case "head" ->
-                heads.put(
-                        text(record, "ns") + '/' + text(record, "ch"),
-                        new Head(text(record, "epoch"), record.path("off").asLong()));
+            case "head" -> head(record);
             case "end" -> end = time(record);
             case "drained" -> drained(record);
             default -> {}
+        }
+    }
+
+    private void head(JsonNode record) {
+        heads.put(
+                text(record, "ns") + '/' + text(record, "ch"),
+                new Head(text(record, "epoch"), record.path("off").asLong()));
+        long waiting = record.path("waiting").asLong(0);
+        if (waiting > 0) {
+            violated(
+                    Invariant.I16,
+                    "%d events of %s of %s still wait to be acknowledged; clients do so when they come again"
+                            .formatted(waiting, text(record, "ch"), text(record, "ns")),
+                    record);
         }
     }
 
@@ -282,8 +296,30 @@ public final class Checker {
                         violated(Invariant.I6, actor + " got an event twice on one connection", record);
                     }
                 }
+                case "ack" -> asked(record);
                 case "client.end" -> ended(record);
                 default -> {}
+            }
+        }
+
+        /** An event came that asks for an acknowledgement, in its turn or once more. */
+        private void asked(JsonNode record) {
+            count(record.path("again").asBoolean(false) ? "asked_again" : "asked");
+            Publication publication = publications.get(text(record, "mid"));
+            if (publication == null) {
+                violated(Invariant.I1, actor + " was asked to acknowledge what nobody published", record);
+            } else if (!publication.ns.equals(ns) || !publication.ch.equals(text(record, "ch"))) {
+                violated(
+                        Invariant.I2,
+                        "%s of %s was asked to acknowledge what was published on %s of %s"
+                                .formatted(actor, ns, publication.ch, publication.ns),
+                        record);
+            } else if (!publication.ack) {
+                violated(Invariant.I1, actor + " was asked to acknowledge what did not ask for it", record);
+            } else if (publication.failed) {
+                violated(Invariant.I7, actor + " was asked to acknowledge an event whose publish was refused", record);
+            } else {
+                publication.asked = true;
             }
         }
 
@@ -527,9 +563,11 @@ public final class Checker {
      */
     private void acknowledgedAreKept() {
         for (Publication publication : publications.values()) {
-            if (!publication.durable || Double.isNaN(publication.acknowledged) || publication.delivered) continue;
+            if (!publication.durable || Double.isNaN(publication.acknowledged)) continue;
+            if (publication.ack ? publication.asked : publication.delivered) continue;
             if (!heads.containsKey(publication.ns + '/' + publication.ch)) continue; // nobody subscribes
-            if (passed(publication)) {
+            // What asks for an acknowledgement comes all the same.
+            if (!publication.ack && passed(publication)) {
                 count("passed");
                 continue;
             }
@@ -539,7 +577,7 @@ public final class Checker {
                 continue;
             }
             violated(
-                    Invariant.I5,
+                    publication.ack ? Invariant.I16 : Invariant.I5,
                     "%s was acknowledged at %.3f s on %s of %s (offset %d of %s) and never delivered to anybody"
                             .formatted(
                                     publication.mid,

@@ -14,7 +14,8 @@ public enum Invariant {
     I10("presence: who is online is listed, who is gone is not"),
     I11("closes: no connection ends without a reason while nothing is broken"),
     I13("conservation: when all clients have gone nothing of them is left"),
-    I15("revocation: nothing reaches a revoked user later than five seconds");
+    I15("revocation: nothing reaches a revoked user later than five seconds"),
+    I16("acknowledged delivery: what asks for an acknowledgement comes until it has one, whatever else was missed");
 
     private final String sentence;
 

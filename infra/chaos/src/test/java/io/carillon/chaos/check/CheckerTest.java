@@ -35,6 +35,7 @@ class CheckerTest {
                     add(client, 1, "conn.open", "cid", client + ".1", "client", client, "user", "u" + i, "ns", ns);
                     place(client, 1, "sub.ok", ns, "broadcast", "~p", 0).put("fresh", true);
                     place(client, 1, "sub.ok", ns, "room:r", "e1", 40).put("fresh", true);
+                    if (client.equals("a1")) place(client, 1, "sub.ok", ns, "user:u1", "e1", 6).put("fresh", true);
                 }
             }
             for (int n = 1; n <= 100; n++) {
@@ -49,10 +50,23 @@ class CheckerTest {
             for (int second = 2; second <= 60; second++) {
                 for (String ns : List.of("a", "b")) presence(second, ns);
             }
+            add("pa", 40, "pub.invoke", "mid", "pa-7", "ns", "a", "ch", "user:u1", "sha", "s", "durable", true)
+                    .put("ack", true);
+            add("pa", 40.1, "pub.ok", "mid", "pa-7", "ns", "a", "ch", "user:u1", "epoch", "e1", "off", 7);
+            // It came when it was published, and once more.
+            place("a1", 40.1, "msg", "a", "user:u1", "e1", 7)
+                    .put("mid", "pa-7")
+                    .put("sha", "s")
+                    .put("canary", "amber");
+            add("a1", 40.1, "ack", "client", "a1", "ch", "user:u1", "mid", "pa-7", "again", false, "sent", false);
+            add("a1", 50.1, "ack", "client", "a1", "ch", "user:u1", "mid", "pa-7", "again", true, "sent", true);
             add("control", 61, "revoke", "ns", "b", "user", "u9");
             for (String ns : List.of("a", "b")) {
                 add("control", 62, "head", "ns", ns, "ch", "broadcast", "epoch", "e1", "off", 100);
                 add("control", 62, "head", "ns", ns, "ch", "room:r", "epoch", "e1", "off", 140);
+                if (ns.equals("a")) {
+                    add("control", 62, "head", "ns", ns, "ch", "user:u1", "epoch", "e1", "off", 7, "waiting", 0);
+                }
                 for (int i = 0; i < 3; i++) add(ns + i, 62, "client.end", "client", ns + i, "live", true);
             }
             add("control", 63, "end");
@@ -130,6 +144,11 @@ class CheckerTest {
     private static Predicate<ObjectNode> messageOn(String channel) {
         return record ->
                 kind("msg").test(record) && record.path("ch").asString().equals(channel);
+    }
+
+    private static Predicate<ObjectNode> about(String kind, String field, String value) {
+        return record ->
+                kind(kind).test(record) && record.path(field).asString().equals(value);
     }
 
     private static final Predicate<ObjectNode> MESSAGE = messageOn("broadcast");
@@ -228,6 +247,19 @@ class CheckerTest {
         EPOCH_CHANGED_IN_SILENCE(Invariant.I9, run -> {
             for (int n = 90; n < 100; n++) run.record("a0", n, MESSAGE).put("epoch", "e2");
         }),
+        NEVER_ASKED_TO_ACKNOWLEDGE(Invariant.I16, run -> {
+            run.actors.get("a1").removeIf(kind("ack").or(messageOn("user:u1")));
+            // Told to go on behind it, which is no excuse here.
+            ObjectNode resync = run.place("a1", 23, "resync", "a", "user:u1", "e1", 7);
+            run.actors.get("a1").removeLast();
+            run.actors.get("a1").add(run.find("a1", 45, MESSAGE), resync);
+        }),
+        STILL_WAITING(
+                Invariant.I16,
+                run -> run.record("control", 0, about("head", "ch", "user:u1")).put("waiting", 1)),
+        ASKED_WITHOUT_CAUSE(
+                Invariant.I1,
+                run -> run.record("pa", 0, about("pub.invoke", "mid", "pa-7")).put("ack", false)),
         TWICE_ON_ONE_CONNECTION(
                 Invariant.I6,
                 run -> run.place("a0", 50, "dup", "a", "broadcast", "e1", 90).put("same", true));
@@ -247,7 +279,7 @@ class CheckerTest {
         assertThat(verdict.violations()).isEmpty();
         assertThat(verdict.invalid()).isEmpty();
         assertThat(verdict.exitCode()).isZero();
-        assertThat(verdict.figure("delivered")).isEqualTo(1200);
+        assertThat(verdict.figure("delivered")).isEqualTo(1201);
         assertThat(verdict.figure("probes")).isGreaterThan(50);
     }
 
