@@ -1134,6 +1134,7 @@ public final class CarillonClient implements AutoCloseable {
     private void runHandlers() {
         while (true) {
             Runnable task;
+            Transport.Link thirsty = null;
             lock.lock();
             try {
                 while (inbox.isEmpty() && state != State.CLOSED) work.awaitUninterruptibly();
@@ -1143,11 +1144,13 @@ public final class CarillonClient implements AutoCloseable {
                 if (open != null && open.paused && inbox.size() < MOST_WAITING / 2) {
                     open.paused = false;
                     open.heardAt = timer.now();
-                    open.link().more();
+                    thirsty = open.link();
                 }
             } finally {
                 lock.unlock();
             }
+            // Not under the lock: what waits in the transport may come by this very call.
+            if (thirsty != null) thirsty.more();
             try {
                 task.run();
             } catch (RuntimeException e) {
