@@ -1,14 +1,14 @@
 package io.carillon.chaos;
 
+import io.carillon.client.CarillonClient;
+import io.carillon.client.FrameListener;
 import io.carillon.loadgen.Arguments;
 import io.carillon.loadgen.Tokens;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import tools.jackson.databind.JsonNode;
@@ -16,7 +16,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * How fast thousands of clients are back: each holds one connection through nginx and, when it is lost, comes back with
- * the default jitter and resumes. First a node is killed, then all nodes are restarted in turn. Measured for each client
+ * the default jitter and resumes, as the Java client does. First a node is killed, then all nodes are restarted in turn. Measured for each client
  * that lost its connection: from losing it to being told {@code resumed}.
  */
 final class Storm {
@@ -29,7 +29,7 @@ final class Storm {
     private final AtomicInteger unrecovered = new AtomicInteger();
     private final AtomicInteger refused = new AtomicInteger();
     private final ConcurrentLinkedQueue<double[]> returns = new ConcurrentLinkedQueue<>();
-    private volatile boolean over;
+    private final List<CarillonClient> all = new ArrayList<>();
 
     Storm(Arguments arguments) {
         this.arguments = arguments;
@@ -45,11 +45,11 @@ final class Storm {
             Run.say("starting Redis, %d nodes and nginx", deployment.nodeCount());
             deployment.start();
             var tokens = new Tokens(deployment.secret());
-            List<Thread> threads = new ArrayList<>();
             double began = clock.now();
             for (int i = 0; i < clients; i++) {
-                var one = new Client(deployment, "s" + i, tokens.of("s" + i, 7200), i);
-                threads.add(Thread.ofVirtual().start(one));
+                CarillonClient one = new Watcher().client(deployment, tokens.of("s" + i, 7200));
+                all.add(one);
+                var unused = one.connect();
                 if (i % 20 == 19) Moment.pause(0.05);
             }
             if (!settled(90)) return failed("only %d of %d clients connected", settled.get(), clients);
@@ -76,7 +76,7 @@ final class Storm {
             if (!settled(120)) return failed("%d of %d clients are back", settled.get(), clients);
             Run.say("rolling restart took %.1f s", clock.now() - rolling);
             report("a rolling restart", rolling);
-            over = true;
+            all.forEach(CarillonClient::close);
         }
         return unrecovered.get() == 0 ? 0 : 1;
     }
@@ -117,92 +117,51 @@ final class Storm {
         return sorted[(int) Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - (share == 1 ? 0 : 1))];
     }
 
-    private final class Client implements Runnable {
-        private final Deployment deployment;
-        private final String token;
-        private final String user;
-        private final Random random;
-        private final Backoff backoff;
-        private String resume = "";
+    /** Looks on at one client of the library; told of one thing after another. */
+    private final class Watcher implements FrameListener {
+        private boolean counted;
+        private boolean before;
         private double lost = Double.NaN;
 
-        Client(Deployment deployment, String user, String token, int number) {
-            this.deployment = deployment;
-            this.user = user;
-            this.token = token;
-            this.random = new Random(number);
-            this.backoff = new Backoff(random);
+        CarillonClient client(Deployment deployment, String token) {
+            return CarillonClient.at("http://127.0.0.1:" + deployment.options().front())
+                    .path(World.TENANTS.getFirst().path())
+                    .eventStream(null)
+                    .token(token)
+                    .tap(this)
+                    .build();
         }
 
         @Override
-        public void run() {
-            try {
-                while (!over) {
-                    double wait;
-                    double window = 0;
-                    boolean counted = false;
-                    try (var open = WebSocketClient.connect(
-                            deployment.options().front(),
-                            World.TENANTS.getFirst().path(),
-                            token,
-                            0)) {
-                        try {
-                            while (true) {
-                                JsonNode frame = JSON.readTree(open.read());
-                                switch (frame.path("type").asString("")) {
-                                    case "welcome" -> {
-                                        if (resume.isEmpty()) {
-                                            resume = resume(frame);
-                                            settled.incrementAndGet();
-                                            counted = true;
-                                        } else {
-                                            open.send(resume);
-                                        }
-                                    }
-                                    case "resumed" -> {
-                                        for (JsonNode one : frame.path("channels")) {
-                                            if (!one.path("recovered").asBoolean(false)) unrecovered.incrementAndGet();
-                                        }
-                                        returns.add(new double[] {lost, clock.now() - lost});
-                                        backoff.settled();
-                                        settled.incrementAndGet();
-                                        counted = true;
-                                    }
-                                    case "drain" ->
-                                        window = frame.path("reconnect_within_ms")
-                                                        .asLong()
-                                                / 1000.0;
-                                    default -> {}
-                                }
-                            }
-                        } catch (WebSocketClient.Closed e) {
-                            wait = e.code() == 1012 ? random.nextDouble() * Math.max(window, 0.5) : backoff.next(0);
-                        } finally {
-                            if (counted) {
-                                settled.decrementAndGet();
-                                lost = clock.now();
-                            }
-                        }
-                    } catch (WebSocketClient.Refused e) {
-                        refused.incrementAndGet();
-                        wait = backoff.next(0);
-                    } catch (IOException e) {
-                        wait = backoff.next(0);
-                    }
-                    Moment.pause(wait);
+        public void frame(String text) {
+            if (!before && text.startsWith("{\"type\":\"welcome\"")) {
+                before = true;
+                count();
+            } else if (text.startsWith("{\"type\":\"resumed\"")) {
+                for (JsonNode one : JSON.readTree(text).path("channels")) {
+                    if (!one.path("recovered").asBoolean(false)) unrecovered.incrementAndGet();
                 }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
+                returns.add(new double[] {lost, clock.now() - lost});
+                count();
             }
         }
 
-        private String resume(JsonNode welcome) {
-            return "{\"type\":\"resume\",\"channels\":" + welcome.path("channels") + "}";
+        private void count() {
+            if (!counted) settled.incrementAndGet();
+            counted = true;
         }
 
         @Override
-        public String toString() {
-            return user + Arrays.asList(lost);
+        public void closed(int code) {
+            if (!counted) return;
+            counted = false;
+            settled.decrementAndGet();
+            lost = clock.now();
+        }
+
+        @Override
+        public void refused(int status) {
+            if (status > 0) refused.incrementAndGet();
         }
     }
 }
