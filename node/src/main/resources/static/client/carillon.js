@@ -422,7 +422,7 @@ export class Carillon extends Connection {
     return this.transmit({ type: 'ack', id });
   }
 
-  #ask(frame, { message, once, timeout }) {
+  #ask(frame, { message, once, timeout } = {}) {
     const ref = String(++this.#refs);
     const { maxQueue, maxMessage } = this.options;
     return silent(new Promise((resolve, reject) => {
@@ -544,7 +544,8 @@ export class Carillon extends Connection {
     } catch {
       // Said below.
     }
-    if (typeof frame?.type !== 'string') this.report(new CarillonError('bad_json', 'a frame came that is no JSON object with a type'));
+    // Names with $ are the client's own.
+    if (typeof frame?.type !== 'string' || /^[$*]/.test(frame.type)) this.report(new CarillonError('bad_json', 'a frame came that is no JSON object with a type'));
     else if (this.#notice(frame)) this.emit(frame.type, frame);
     else this.#event(frame);
   }

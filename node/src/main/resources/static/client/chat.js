@@ -1,6 +1,6 @@
 // The chat dialect: one room for everybody, a name for each. Contract: chat.d.ts.
 import { CarillonError } from './carillon.js';
-import { Feed } from './feed.js';
+import { Feed, retry } from './feed.js';
 
 export class Chat extends Feed {
   #asked = null;  // the message whose answer is awaited on the WebSocket
@@ -79,5 +79,3 @@ export class Chat extends Feed {
     this.emit('online', count);
   }
 }
-
-const retry = (code, message) => Object.assign(new CarillonError(code, message), { retry: true });

@@ -22,13 +22,9 @@ export class Conversation extends Feed {
   page(after, limit) { return this.http(`/messages?conversation_id=${this.#id}&after_id=${after}&limit=${limit}`); }
 
   deliver({ content, asAgent, key }) {
-    // As text where a number would not be exact.
-    const id = Number.isSafeInteger(Number(this.#id)) ? Number(this.#id) : this.#id;
-    return this.http('/messages', {
-      method: 'POST',
-      headers: { 'Idempotency-Key': key },
-      body: { conversation_id: id, content, sender_is_agent: asAgent },
-    });
+    // The id may be larger than a number is exact.
+    const body = `{"conversation_id":${BigInt(this.#id)},"content":${JSON.stringify(content)},"sender_is_agent":${Boolean(asAgent)}}`;
+    return this.http('/messages', { method: 'POST', headers: { 'Idempotency-Key': key }, body });
   }
 
   notice(frame) {

@@ -3,6 +3,9 @@ import { CarillonError, Connection, newId, silent } from './carillon.js';
 
 const HELD = 10_000;  // messages that wait for what was missed before them
 
+// A failure that is over some time.
+export const retry = (code, message) => Object.assign(new CarillonError(code, message), { retry: true });
+
 // Asks again and again for what is new.
 function polling(feed, token, on) {
   let over = false;
@@ -40,9 +43,9 @@ export class Feed extends Connection {
   // --- receiving ---
 
   opened() {
-    const first = !this.isOpen;
+    if (this.isOpen) return;
     this.ready();
-    if (first && this.transport === 'websocket') this.catchUp();
+    if (this.transport === 'websocket') this.catchUp();
     this.#wake?.();
   }
 
@@ -133,12 +136,12 @@ export class Feed extends Connection {
     for (let tries = 0; this.#queue.length;) {
       const one = this.#queue[0];
       try {
-        if (!this.isOpen) throw new CarillonError('offline');
+        if (!this.isOpen) throw retry('offline', 'not connected');
         one.resolve(await this.deliver(one));
       } catch (error) {
-        const later = error.retry || error.code === 'offline' || error.status === 401;
+        const renew = error.status === 401 && typeof this.options.token === 'function' && tries < 2;
         // Only what is still in the queue: the client may have been closed meanwhile.
-        if (later && this.#queue[0] === one) {
+        if ((error.retry || renew) && this.#queue[0] === one) {
           await this.#pause(error, tries++);
           continue;
         }
@@ -159,7 +162,7 @@ export class Feed extends Connection {
         this.#wake = null;
         resolve();
       };
-      if (error.code === 'offline') return;
+      if (!this.isOpen) return;
       const wait = (0.5 + this.clock.random()) * Math.min(maxDelay, minDelay * 2 ** tries) + 1000 * (error.retryAfter || 0);
       const wake = this.#wake;
       this.later('pause', wait, wake);
@@ -186,7 +189,7 @@ export class Feed extends Connection {
         signal: abort.signal,
         cache: 'no-store',
         headers: { ...(body && { 'Content-Type': 'application/json' }), ...(token && { Authorization: `Bearer ${token}` }), ...headers },
-        ...(body && { body: JSON.stringify(body) }),
+        body: typeof body === 'object' ? JSON.stringify(body) : body,
       });
       this.#denied = response.status === 401;
       const answer = await response.json().catch(() => null);
@@ -198,7 +201,7 @@ export class Feed extends Connection {
       });
     } catch (error) {
       if (error instanceof CarillonError) throw error;
-      throw Object.assign(new CarillonError('unreachable', error.message), { retry: true });
+      throw retry('unreachable', error.message);
     } finally {
       clock.clearTimeout(timer);
     }
