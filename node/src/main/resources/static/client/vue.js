@@ -1,5 +1,5 @@
 // The chat as a Vue 3 composable. Contract: vue.d.ts.
-import { onUnmounted, ref, shallowRef, unref } from 'vue';
+import { getCurrentScope, onScopeDispose, ref, shallowRef, unref } from 'vue';
 import { Chat } from './chat.js';
 
 export function useWebSocket(token, options = {}) {
@@ -31,6 +31,6 @@ export function useWebSocket(token, options = {}) {
     if (!isConnected.value && !isReconnecting.value) throw new Error('The WebSocket is not connected; call connect() first.');
     return chat.send(content);
   };
-  onUnmounted(disconnect);
+  if (getCurrentScope()) onScopeDispose(disconnect);
   return { connect, disconnect, sendMessage, messages, onlineCount, isConnected, isReconnecting, error, chat };
 }
