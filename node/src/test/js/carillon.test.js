@@ -456,6 +456,16 @@ test('a handshake or a welcome that does not come is not waited for', async () =
   assert.equal(Socket.all.length, 3);
 });
 
+test('a handshake that failed is over with its error, one that succeeded only with its close', async () => {
+  const client = await made();
+  Socket.last.onerror({});
+  assert.equal(client.state, 'waiting');
+  await clock.advance(2000);
+  Socket.last.welcome();
+  Socket.last.onerror({});
+  assert.equal(client.state, 'open');
+});
+
 test('an acknowledged event: after the handlers, once, and again when it comes again', async () => {
   const client = await connected();
   let done;

@@ -72,10 +72,15 @@ function webSocket({ options, address }, token, on) {
   const url = address(token && inQuery ? { token } : {});
   url.protocol = url.protocol.replace('http', 'ws');
   const socket = new options.WebSocket(url.href, token && !inQuery ? ['bearer', token] : []);
-  socket.onopen = on.open;
+  let opened = false;
+  socket.onopen = () => {
+    opened = true;
+    on.open();
+  };
   socket.onmessage = ({ data }) => on.message(String(data));
   socket.onclose = on.close;
-  socket.onerror = () => {};
+  // Node does not always say that a handshake that failed is closed.
+  socket.onerror = () => { if (!opened) on.close({ code: 1006, reason: 'refused' }); };
   return { send: (text) => socket.send(text), close: () => socket.close(1000) };
 }
 webSocket.kind = 'websocket';
@@ -131,7 +136,7 @@ export class Connection extends Emitter {
     if (this.#wanted) this.#stop({ code: 1000, reason: 'disconnected' });
   }
 
-  // --- for dialects ---
+  // For dialects.
 
   opened() { this.ready(); }
   closed() {}
@@ -195,12 +200,10 @@ export class Connection extends Emitter {
     this.#moveAt = this.clock.now() + this.clock.random() * ms;
   }
 
-  // Ends the link, whatever it may still be doing, and comes back.
+  // Ends the link and comes back.
   redial(code, reason, now = false) {
     this.#lost({ code, reason, now });
   }
-
-  // --- inside ---
 
   #set(state, why) {
     if (this.#state === state) return;
@@ -261,7 +264,7 @@ export class Connection extends Emitter {
     try {
       handle = make(this, token, on);
     } catch (error) {
-      // An address or a token that no socket takes: the next time would be no better.
+      // An address or a token that no socket takes.
       this.clock.setTimeout(() => on.close({ code: 1006, reason: error.message, fatal: true }), 0);
     }
     return link;
@@ -391,8 +394,6 @@ export class Carillon extends Connection {
   get queued() { return this.#pending.size; }
   position(channel) { return this.#positions.get(channel) ?? null; }
 
-  // --- what an application asks for ---
-
   send(message) {
     const frame = { type: 'chat', ...message };
     frame.id ??= newId();
@@ -483,8 +484,6 @@ export class Carillon extends Connection {
   // Where the client's own message comes back to the user's sessions.
   #ownChannel({ to, room }) { return to ? `user:${this.user}` : room ? `room:${room}` : 'broadcast'; }
 
-  // --- connection ---
-
   beat() { return (this.options.heartbeat ?? this.#serverBeat) * (this.transport === 'sse' ? 2 : 1); }
   ping() { this.transmit('{"type":"ping"}'); }
 
@@ -534,16 +533,12 @@ export class Carillon extends Connection {
     });
   }
 
-  // --- frames ---
-
   received(text) {
     this.emit('$frame', text, false);
     let frame;
     try {
       frame = JSON.parse(text);
-    } catch {
-      // Said below.
-    }
+    } catch {}
     // Names with $ are the client's own.
     if (typeof frame?.type !== 'string' || /^[$*]/.test(frame.type)) this.report(new CarillonError('bad_json', 'a frame came that is no JSON object with a type'));
     else if (this.#notice(frame)) this.emit(frame.type, frame);
@@ -708,7 +703,7 @@ export class Carillon extends Connection {
     try {
       await this.request({ type: 'refresh', token: await this.token(true) });
     } catch {
-      // The session ends with its token, and the next one brings a fresh one.
+      // The next session brings a fresh one.
     }
   }
 }

@@ -46,7 +46,7 @@ class JsClientIT {
     @Test
     void theLibraryTalksToRealNodes() throws Exception {
         passes(
-                10,
+                9,
                 Map.of(
                         "CARILLON_NODE_URLS", nodes.url(0) + "," + nodes.url(1),
                         "CARILLON_API_KEY", Nodes.API_KEY,
