@@ -109,7 +109,8 @@ class JsClientScenarioIT {
         assertThat(library.body().length).isLessThan(8192);
         try (var in = new InputStreamReader(
                 new GZIPInputStream(new ByteArrayInputStream(library.body())), StandardCharsets.UTF_8)) {
-            assertThat(in.readAllAsString()).isEqualTo(Files.readString(NodeJs.library().resolve("carillon.js")));
+            assertThat(in.readAllAsString())
+                    .isEqualTo(Files.readString(NodeJs.library().resolve("carillon.js")));
         }
         String tag = library.headers().firstValue("ETag").orElseThrow();
         assertThat(cluster.get(cluster.url() + "/client/carillon.js", "If-None-Match", tag, "Accept-Encoding", "gzip")
