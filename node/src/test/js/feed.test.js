@@ -61,6 +61,7 @@ async function chatServer() {
     peer.send({ type: 'online_count', data: { count: server.peers.size } });
     peer.onmessage = ({ type, content, client_id: key }) => {
       if (type === 'heartbeat') return peer.send({ type: 'heartbeat_ack' });
+      if (type === 'refresh') return server.tokens.add('refreshed');
       const refusal = server.refuse.shift();
       if (refusal) return peer.send({ type: 'error', code: refusal, error: 'no' });
       const [id] = server.accept(content, key);
@@ -166,6 +167,14 @@ test('chat: a refused token is renewed, also where a browser would not see the s
   const ben = made(Chat, { base: server.base, token: 'bad' });
   await assert.rejects(ben.connect(), { code: 'closed' });
   assert.equal(ben.state, 'closed');
+});
+
+test('chat: a token that ends soon is refreshed on the socket', async () => {
+  const server = await chatServer();
+  const ada = made(Chat, { base: server.base, token: ({ expired }) => (expired ? 'refreshed' : 'good') });
+  await ada.connect();
+  for (const peer of server.peers) peer.send({ type: 'token_expiring', data: { expires_in: 30 } });
+  await until('the fresh token', () => server.tokens.has('refreshed'));
 });
 
 test('chat: what still waits when it is closed is rejected, and the queue is bounded', async () => {

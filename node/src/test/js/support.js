@@ -45,6 +45,7 @@ export function sockets() {
     static get last() { return this.all.at(-1); }
     sent = [];
     closed = null;
+    readyState = 0;
 
     constructor(url, protocols) {
       this.url = url;
@@ -57,9 +58,15 @@ export function sockets() {
     frames(type) { return this.sent.filter((frame) => frame.type === type); }
 
     // The server's side.
-    open() { this.onopen({}); }
+    open() {
+      this.readyState = 1;
+      this.onopen({});
+    }
     frame(frame) { this.onmessage({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) }); }
-    end(code, reason = '') { this.onclose({ code, reason }); }
+    end(code, reason = '') {
+      this.readyState = 3;
+      this.onclose({ code, reason });
+    }
     welcome(channels = {}, more = {}) {
       this.open();
       this.frame({ type: 'welcome', session: 's', user: 'u1', node: 'n', heartbeat: 25000, channels, ...more });

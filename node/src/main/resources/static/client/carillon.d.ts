@@ -93,6 +93,7 @@ export class CarillonError extends Error {
 
 /** The browser's `WebSocket`, Node's own (22 and later) or that of the npm package `ws`. */
 export type WebSocketLike = new (url: string, protocols?: string[]) => {
+  readonly readyState: number;
   onopen: any;
   onmessage: any;
   onclose: any;

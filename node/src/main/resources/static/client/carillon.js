@@ -1,4 +1,4 @@
-// The Carillon client: a connection that comes back by itself, and the push dialect on it. Contract: carillon.d.ts.
+// Contract: carillon.d.ts.
 
 const real = {
   now: () => Date.now(),
@@ -38,7 +38,7 @@ export class Emitter {
     for (const one of all ?? []) if (one === handler || one.of === handler) all.delete(one);
   }
 
-  // What each handler returned; what one threw is reported, and a rejected promise in the list.
+  // What each handler returned; what one threw, as a rejected promise.
   emit(type, ...what) {
     return [...this.#handlers.get(type) ?? []].map((handler) => {
       try {
@@ -81,7 +81,13 @@ function webSocket({ options, address }, token, on) {
   socket.onclose = on.close;
   // Node does not always say that a handshake that failed is closed.
   socket.onerror = () => { if (!opened) on.close({ code: 1006, reason: 'refused' }); };
-  return { send: (text) => socket.send(text), close: () => socket.close(1000) };
+  return {
+    send(text) {
+      if (socket.readyState !== 1) throw new Error();
+      socket.send(text);
+    },
+    close: () => socket.close(1000),
+  };
 }
 webSocket.kind = 'websocket';
 
@@ -158,7 +164,7 @@ export class Connection extends Emitter {
     return typeof token === 'function' ? token({ expired }) : token;
   }
 
-  // One timer of each name; a new one takes the place of the old one.
+  // One timer of each name.
   later(name, ms, task) {
     this.never(name);
     this.#timers.set(name, this.clock.setTimeout(() => {
@@ -183,7 +189,6 @@ export class Connection extends Emitter {
     return true;
   }
 
-  // The session is there: what came before could still have been refused.
   ready() {
     if (this.isOpen) return;
     this.#openedAt = this.clock.now();
@@ -270,7 +275,6 @@ export class Connection extends Emitter {
     return link;
   }
 
-  // Whatever is under way is void from now on.
   #drop(why) {
     this.#turn++;
     for (const name of ['connect', 'watch', 'probe', 'dial']) this.never(name);
@@ -320,7 +324,7 @@ export class Connection extends Emitter {
     if (why.code !== 1000) this.emit('$stop', why);
   }
 
-  // Browsers do not show the server's pings: a quiet link is asked, and given up when it does not answer.
+  // Browsers do not show the server's pings.
   #watch() {
     const { pongTimeout } = this.options;
     const beat = this.beat();
@@ -330,7 +334,7 @@ export class Connection extends Emitter {
     this.later('watch', (quiet >= beat ? beat + pongTimeout : beat) - quiet, () => this.#watch());
   }
 
-  // While a fallback serves, a WebSocket is tried now and then; it takes over once it is open.
+  // While a fallback serves; a WebSocket takes over once it is open.
   #probeLater() {
     const { webSocketRetry, connectTimeout } = this.options;
     this.later('probe', webSocketRetry * (0.5 + this.clock.random()), async () => {
@@ -365,7 +369,7 @@ const isPlaced = ({ channel, epoch, offset }) => typeof channel === 'string' && 
 export class Carillon extends Connection {
   #positions = new Map();  // channel -> {epoch, offset} last processed
   #rooms = new Set();
-  #pending = new Map();    // ref -> what waits for its answer, in the order of the calls
+  #pending = new Map();    // ref -> what waits for its answer
   #ids = new Map();        // channel and id -> 'own', 'busy' or 'done': what was seen lately
   #resuming = new Map();   // ref -> channels asked for
   #held = new Map();       // channel -> events that wait for its resume
@@ -428,7 +432,7 @@ export class Carillon extends Connection {
     const { maxQueue, maxMessage } = this.options;
     return silent(new Promise((resolve, reject) => {
       if (this.state === 'closed') throw new CarillonError('closed', 'the client is closed');
-      if (once && !this.#connected) throw new CarillonError('offline', 'not connected, and this is not kept until it is');
+      if (once && !this.#connected) throw new CarillonError('offline', 'not connected, and not kept');
       if (this.#pending.size >= maxQueue) throw new CarillonError('queue_full', `${maxQueue} messages wait already`);
       const text = JSON.stringify({ ...frame, ref });
       if (text.length * 3 > maxMessage && new TextEncoder().encode(text).length > maxMessage) {
@@ -451,7 +455,7 @@ export class Carillon extends Connection {
 
   get #connected() { return this.isOpen && this.transport === 'websocket'; }
 
-  // Sends what is due, in the order of the calls, no faster than the server takes it.
+  // In the order of the calls, no faster than the server takes it.
   #flush() {
     if (!this.#connected || this.#resuming.size) return;
     const now = this.clock.now();
@@ -468,7 +472,7 @@ export class Carillon extends Connection {
         if (flying++ >= window) return;
         if (waiting.since && now - waiting.since > resendWithin) {
           // The server may have had it, and forgotten its id since.
-          this.#settle(ref, new CarillonError('in_doubt', 'sent once without an answer, too long ago to send it again'));
+          this.#settle(ref, new CarillonError('in_doubt', 'sent without an answer, too long ago to send again'));
           continue;
         }
       }
@@ -481,7 +485,7 @@ export class Carillon extends Connection {
     }
   }
 
-  // Where the client's own message comes back to the user's sessions.
+  // Where the client's own message comes back to its user.
   #ownChannel({ to, room }) { return to ? `user:${this.user}` : room ? `room:${room}` : 'broadcast'; }
 
   beat() { return (this.options.heartbeat ?? this.#serverBeat) * (this.transport === 'sse' ? 2 : 1); }
@@ -508,7 +512,7 @@ export class Carillon extends Connection {
       else if (!(waiting.text.length <= largest?.size)) largest = { ref, size: waiting.text.length };
     }
     // Sent again it would end the next session, too.
-    if (code === 1009 && largest) this.#settle(largest.ref, new CarillonError('too_large', 'the server does not take a message as large as this'));
+    if (code === 1009 && largest) this.#settle(largest.ref, new CarillonError('too_large', 'the server takes no message as large'));
   }
 
   stopped(error) { for (const ref of [...this.#pending.keys()]) this.#settle(ref, error); }
@@ -540,12 +544,12 @@ export class Carillon extends Connection {
       frame = JSON.parse(text);
     } catch {}
     // Names with $ are the client's own.
-    if (typeof frame?.type !== 'string' || /^[$*]/.test(frame.type)) this.report(new CarillonError('bad_json', 'a frame came that is no JSON object with a type'));
+    if (typeof frame?.type !== 'string' || /^[$*]/.test(frame.type)) this.report(new CarillonError('bad_json', 'no JSON object with a type came'));
     else if (this.#notice(frame)) this.emit(frame.type, frame);
     else this.#event(frame);
   }
 
-  // What the server says itself; false for an event.
+  // False for an event.
   #notice(frame) {
     const { type, ref, room, channel, epoch, offset } = frame;
     switch (type) {
@@ -666,7 +670,7 @@ export class Carillon extends Connection {
     const placed = isPlaced(event);
     const at = placed && this.#positions.get(channel);
     const old = at && at.epoch === epoch && offset <= at.offset;
-    // One to be acknowledged comes again, and may come first when its place is long past.
+    // One to be acknowledged may come first when its place is long past.
     if (old && !ack) return;
     const key = typeof id === 'string' && keyOf(channel, id);
     const known = key && this.#ids.get(key);

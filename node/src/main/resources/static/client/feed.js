@@ -115,7 +115,15 @@ export class Feed extends Connection {
     const { type, data } = frame;
     if (type === 'drain') this.movesWithin(data?.reconnect_within_ms || 0);
     else if (type === 'resync') this.catchUp();
+    else if (type === 'token_expiring') this.#refresh();
     this.notice(frame);
+  }
+
+  async #refresh() {
+    if (typeof this.options.token !== 'function' || this.transport !== 'websocket') return;
+    const token = await this.token(true).catch(() => null);
+    // Without one the session ends, and the next one brings it.
+    if (token) this.transmit({ type: 'refresh', token });
   }
 
   // --- sending: one after the other, each until it is answered ---

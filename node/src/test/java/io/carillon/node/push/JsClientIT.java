@@ -1,6 +1,7 @@
 package io.carillon.node.push;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.carillon.node.testing.NodeJs;
 import io.carillon.node.testing.Nodes;
@@ -40,18 +41,27 @@ class JsClientIT {
 
     @Test
     void theUnitTestsOfTheLibraryPass() throws Exception {
-        passes(50, Map.of(), "carillon.test.js", "feed.test.js");
+        passes(54, Map.of(), "carillon.test.js", "feed.test.js");
     }
 
     @Test
     void theLibraryTalksToRealNodes() throws Exception {
-        passes(
-                9,
-                Map.of(
-                        "CARILLON_NODE_URLS", nodes.url(0) + "," + nodes.url(1),
-                        "CARILLON_API_KEY", Nodes.API_KEY,
-                        "CARILLON_JWT_SECRET", Nodes.JWT_SECRET),
-                "live.test.js");
+        passes(9, live(), "live.test.js");
+    }
+
+    @Test
+    void chatAndConversationTalkToRealNodes() throws Exception {
+        assumeTrue(
+                get("/api/chat/ws").statusCode() != 404 && get("/ws").statusCode() != 404,
+                "the nodes of this build serve neither chat nor conversation");
+        passes(5, live(), "dialects.live.test.js");
+    }
+
+    private static Map<String, String> live() {
+        return Map.of(
+                "CARILLON_NODE_URLS", nodes.url(0) + "," + nodes.url(1),
+                "CARILLON_API_KEY", Nodes.API_KEY,
+                "CARILLON_JWT_SECRET", Nodes.JWT_SECRET);
     }
 
     /** With the compiler, Vue and ws of the npm registry. */
