@@ -1,5 +1,6 @@
 // One session on the push endpoint: connect, see every frame, send, join rooms, watch who is online.
-// Comes back by itself after a lost connection and asks for what it missed.
+// The client library comes back by itself after a lost connection and asks for what was missed.
+import { Carillon } from './client/carillon.js';
 
 const LOBBY = 'lobby';
 const SHOWN = 300;
@@ -11,140 +12,80 @@ const ui = Object.fromEntries(
     'session-node', 'session-id', 'join', 'room', 'rooms', 'join-button', 'messages', 'frames', 'show-messages',
     'show-frames', 'send', 'target', 'name', 'name-label', 'text', 'send-button'].map((id) => [id, $(id)]));
 
-let socket = null;
-let wanted = false;           // the person wants to be connected
+let client = null;
 let me = null;                // user id, from the welcome frame
-let attempt = 0;
-let retry = 0;
-let reference = 0;
-const rooms = new Set();      // rooms this page is in, kept over a reconnect
-const positions = new Map();  // channel -> {epoch, offset} last seen
-const pending = new Map();    // ref -> message shown before Redis had it
-const own = new Set();        // ids of what this page sent: already shown, should a resume bring it back
 
 // --- connection ---
 
 function connect() {
   const token = ui.token.value.trim();
   const user = ui.user.value.trim();
-  const address = new URL('api/ws/connect', location.href);
-  address.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
-  address.hash = '';
-  if (!token) address.searchParams.set('user_id', user);
-  state('wait', attempt ? 'Reconnecting…' : 'Connecting…');
-  // The token goes in as a subprotocol: it is then in no address and in no log.
-  const ws = token ? new WebSocket(address, ['bearer', token]) : new WebSocket(address);
-  socket = ws;
-  ws.addEventListener('message', ({ data }) => { if (socket === ws) receive(data); });
-  ws.addEventListener('close', (event) => { if (socket === ws) closed(event); });
+  client = new Carillon(token ? { token, fallback: false } : { userId: user, fallback: false });
+  client.on('$state', connection);
+  client.on('$frame', logFrame);
+  client.on('$error', (error) => note(`${error.message} (${error.code})`, true));
+  client.on('$gap', (channel, position, why) => {
+    note(why === 'resync' ? `Something on ${channel} may be missing.` : `What came on ${channel} meanwhile is no longer kept.`, true);
+  });
+  client.on('*', event);
+  for (const [type, handler] of Object.entries(notices)) client.on(type, handler);
+  client.connect();
+  join(LOBBY);
 }
 
 function disconnect() {
-  wanted = false;
-  clearTimeout(retry);
-  const ws = socket;
-  socket = null;
-  ws?.close(1000);
-  rooms.clear();
-  positions.clear();
-  pending.clear();
-  attempt = 0;
-  me = null;
+  const ended = client;
+  client = me = null;
+  ended?.disconnect();
   showRooms();
   state('off', 'Not connected');
 }
 
-function closed({ code, reason }) {
-  socket = null;
-  const why = `${code}${reason ? ` ${reason}` : ''}`;
-  // 4500 to 4999 say: do not come back. Before the first welcome there is nothing to come back to.
-  if (!wanted || !me || (code >= 4500 && code < 5000)) {
-    const refused = wanted && !me;
+function connection(now, why) {
+  if (!client) return;
+  const reason = why && `${why.code ?? why.status}${why.reason ? ` ${why.reason}` : ''}`;
+  if (now === 'open') return; // the welcome says as whom
+  if (now === 'connecting') state('wait', me ? 'Reconnecting…' : 'Connecting…');
+  else if (now === 'waiting' && me) {
+    state('wait', 'Connection lost, coming back…');
+    note(`Connection lost (${reason}).`);
+  } else {
+    // Before the first welcome there is nothing to come back to.
+    const refused = !me;
     disconnect();
-    state('bad', refused ? 'Refused' : `Closed (${why})`);
-    note(refused ? 'The server did not accept the connection. Check the user id or the token.' : `The server closed the connection: ${why}.`, true);
-    return;
+    state('bad', refused ? 'Refused' : `Closed (${reason})`);
+    note(refused ? 'The server did not accept the connection. Check the user id or the token.' : `The server closed the connection: ${reason}.`, true);
   }
-  attempt += 1;
-  const wait = Math.random() * Math.min(10000, 500 * 2 ** attempt);
-  state('wait', 'Connection lost, coming back…');
-  note(`Connection lost (${why}).`);
-  retry = setTimeout(connect, wait);
 }
 
-function transmit(frame) {
-  if (socket?.readyState !== WebSocket.OPEN) return false;
-  const text = JSON.stringify(frame);
-  socket.send(text);
-  logFrame(text, true);
-  return true;
-}
-
-// --- frames ---
-
-function receive(data) {
-  logFrame(data, false);
-  let frame;
+async function join(room) {
   try {
-    frame = JSON.parse(data);
-  } catch {
-    note('A frame came that is not JSON.', true);
-    return;
+    const { members } = await client.join(room);
+    if (room === LOBBY) online(members);
+    else note(`Joined ${room}: ${members} here.`);
+  } catch (error) {
+    if (error.code !== 'closed') note(`${error.message} (${error.code})`, true);
   }
-  if (!fresh(frame)) return;
-  const handle = handlers[frame.type];
-  if (handle) handle(frame);
-  else event(frame);
+  showRooms();
 }
 
-// Remembers how far each channel was read. False for an event already seen.
-function fresh({ channel, epoch, offset, type }) {
-  if (!channel || !epoch || !Number.isInteger(offset) || type === 'history' || type === 'resync') return true;
-  const seen = positions.get(channel);
-  if (seen?.epoch === epoch && offset <= seen.offset) return false;
-  positions.set(channel, { epoch, offset });
-  return true;
-}
+// --- what comes ---
 
-const handlers = {
+const notices = {
   welcome(frame) {
-    const back = attempt > 0;
+    note(me ? `Back, on node ${frame.node}.` : `Connected to node ${frame.node}.`);
     me = frame.user;
-    attempt = 0;
     ui['session-user'].textContent = frame.user;
     ui['session-node'].textContent = frame.node;
     ui['session-id'].textContent = frame.session;
     ui['session-id'].title = frame.session;
-    state('on', `Connected as ${frame.user}`);
-    if (back && positions.size) {
-      note(`Back, on node ${frame.node}.`);
-      transmit({ type: 'resume', channels: Object.fromEntries(positions) });
-    } else {
-      positions.clear();
-      for (const [channel, position] of Object.entries(frame.channels ?? {})) positions.set(channel, position);
-      note(`Connected to node ${frame.node}.`);
-    }
-    rooms.add(LOBBY);
-    for (const room of rooms) transmit({ type: 'join', room });
-    showRooms();
+    state('on', `Connected as ${me}`);
     count();
   },
-  joined({ room, members, epoch, offset }) {
-    const channel = `room:${room}`;
-    if (epoch && !positions.has(channel)) positions.set(channel, { epoch, offset });
-    if (room === LOBBY) online(members);
-    else if (!rooms.has(room)) note(`Joined ${room}: ${members} here.`);
-    rooms.add(room);
-    showRooms();
-  },
+  joined: showRooms,
   left({ room }) {
-    rooms.delete(room);
-    positions.delete(`room:${room}`);
     showRooms();
     note(`Left ${room}.`);
-  },
-  presence({ room, count }) {
-    if (room === LOBBY) online(count);
   },
   presence_join({ room, user, count }) {
     if (room === LOBBY) online(count);
@@ -154,41 +95,13 @@ const handlers = {
     if (room === LOBBY) online(count);
     if (user !== me) note(`${user} left ${room}.`);
   },
-  sent({ ref, id, self }) {
-    pending.get(ref)?.querySelector('.mark').replaceChildren('✓');
-    pending.delete(ref);
-    if (id) own.add(id);
-    if (own.size > SHOWN) own.delete(own.values().next().value);
-    // The sender's copy counts as seen, if nothing before it is still on its way.
-    const seen = positions.get(`user:${me}`);
-    if (self && seen?.epoch === self.epoch && self.offset === seen.offset + 1) positions.set(`user:${me}`, self);
-  },
-  error({ ref, code, error }) {
-    pending.get(ref)?.classList.add('failed');
-    pending.delete(ref);
-    note(`${error ?? 'Refused'} (${code})`, true);
-  },
-  resumed({ channels }) {
-    for (const [channel, result] of Object.entries(channels ?? {})) {
-      if (result.epoch && Number.isInteger(result.offset)) positions.set(channel, { epoch: result.epoch, offset: result.offset });
-      if (result.recovered === false) note(`What came on ${channel} meanwhile is no longer kept.`, true);
-    }
-  },
-  resync({ channel, epoch, offset }) {
-    positions.set(channel, { epoch, offset });
-    note(`Something on ${channel} may be missing.`, true);
-  },
   drain() { note('This node is shutting down; the session moves to another one.'); },
   degraded() { note('The node has lost Redis; waiting for it.', true); },
   restored() { note('The node has Redis again.'); },
   token_expiring({ expires_in }) { note(`The token expires in ${expires_in} s.`, true); },
-  pong() {},
-  refreshed() {},
-  history() {},
 };
 
 function event(frame) {
-  if (own.has(frame.id)) return;
   const where = frame.room ? `in ${frame.room}` : frame.to ? (frame.from === me ? `to ${frame.to}` : 'to you') : 'to everyone';
   message(frame.from_name ?? frame.from ?? 'a service', `${frame.type === 'chat' ? '' : `${frame.type} `}${where}`,
     frame.content, frame.timestamp, frame.from === me);
@@ -205,11 +118,11 @@ function online(number) {
 
 async function count() {
   const key = ui['api-key'].value.trim();
-  if (!key) {
-    transmit({ type: 'presence', room: LOBBY });
-    return;
-  }
   try {
+    if (!key) {
+      if (client.isOpen) online((await client.presence(LOBBY)).count);
+      return;
+    }
     const answer = await fetch('api/ws/status?limit=1', { headers: { 'X-API-Key': key } });
     ui.online.textContent = answer.ok ? (await answer.json()).online_count : '–';
     ui['online-what'].textContent = answer.ok ? 'online' : 'online (key refused)';
@@ -217,7 +130,7 @@ async function count() {
     ui.online.textContent = '–';
   }
 }
-setInterval(() => { if (me) count(); }, COUNT_EVERY_MS);
+setInterval(() => { if (client && me) count(); }, COUNT_EVERY_MS);
 
 // --- what is shown: text only, never markup ---
 
@@ -260,20 +173,20 @@ function state(name, text) {
   const on = name === 'on';
   ui['join-button'].disabled = !on;
   ui['send-button'].disabled = !on;
-  ui['connect-button'].textContent = wanted ? 'Disconnect' : 'Connect';
-  ui['connect-button'].classList.toggle('primary', !wanted);
-  for (const id of ['user', 'token']) ui[id].disabled = wanted;
+  ui['connect-button'].textContent = client ? 'Disconnect' : 'Connect';
+  ui['connect-button'].classList.toggle('primary', !client);
+  for (const id of ['user', 'token']) ui[id].disabled = client !== null;
   ui.session.hidden = !me;
   if (!me) ui.online.textContent = '–';
 }
 
 function showRooms() {
-  ui.rooms.replaceChildren(...[...rooms].map((room) => {
+  ui.rooms.replaceChildren(...(me ? client.rooms : []).map((room) => {
     const item = element('li', '', room);
     const leave = element('button', '', '×');
     leave.type = 'button';
     leave.setAttribute('aria-label', `Leave ${room}`);
-    leave.addEventListener('click', () => { transmit({ type: 'leave', room }); });
+    leave.addEventListener('click', () => { client.leave(room); });
     if (room !== LOBBY) item.append(leave);
     else item.classList.add('lobby');
     return item;
@@ -284,7 +197,7 @@ function showRooms() {
 
 ui.connect.addEventListener('submit', (submitted) => {
   submitted.preventDefault();
-  if (wanted) {
+  if (client) {
     disconnect();
     return;
   }
@@ -292,14 +205,15 @@ ui.connect.addEventListener('submit', (submitted) => {
     ui.user.focus();
     return;
   }
-  wanted = true;
   connect();
 });
 
 ui.join.addEventListener('submit', (submitted) => {
   submitted.preventDefault();
   const room = ui.room.value.trim();
-  if (room && transmit({ type: 'join', room, ref: String(++reference) })) ui.room.value = '';
+  if (!room || !client) return;
+  join(room);
+  ui.room.value = '';
 });
 
 ui.target.addEventListener('change', () => {
@@ -318,13 +232,15 @@ ui.send.addEventListener('submit', (submitted) => {
     ui.name.focus();
     return;
   }
-  const ref = String(++reference);
-  const frame = { type: 'chat', content, ref };
-  if (target === 'user') frame.to = name;
-  if (target === 'room') frame.room = name;
-  if (!transmit(frame)) return;
   const where = target === 'all' ? 'to everyone' : target === 'room' ? `in ${name}` : `to ${name}`;
-  pending.set(ref, message(me, where, content, Date.now(), true));
+  const shown = message(me, where, content, Date.now(), true);
+  const to = target === 'user' ? { to: name } : target === 'room' ? { room: name } : {};
+  client.send({ content, ...to }).then(
+    () => shown.querySelector('.mark').replaceChildren('✓'),
+    ({ code, message: why }) => {
+      shown.classList.add('failed');
+      note(`${why} (${code})`, true);
+    });
   ui.text.value = '';
 });
 

@@ -88,6 +88,11 @@ class ApiConfiguration {
             return new ProblemHandler();
         }
 
+        @Bean
+        StaticFiles apiStaticFiles() {
+            return new StaticFiles();
+        }
+
         /** Controllers block, so they run on virtual threads and never on an event loop. */
         @Bean
         WebFluxConfigurer blockingControllers() {
