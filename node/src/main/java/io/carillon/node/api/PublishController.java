@@ -82,7 +82,8 @@ class PublishController {
         }
         refuseAck(request.event());
         Namespace in = namespace(namespace, request);
-        ChannelName channel = applications.place(ChannelName.broadcast(in), request.event()).channel();
+        ChannelName channel =
+                applications.place(ChannelName.broadcast(in), request.event()).channel();
         return idempotency.once(
                 in,
                 caller,
@@ -171,7 +172,8 @@ class PublishController {
         }
         refuseAck(request.event());
         Namespace in = namespace(namespace, request);
-        ChannelName channel = applications.place(ChannelName.room(in, room), request.event()).channel();
+        ChannelName channel =
+                applications.place(ChannelName.room(in, room), request.event()).channel();
         return idempotency.once(in, caller, "room/" + room, key, body, Answers.Accepted.class, id -> {
             Event event = named(request.event(), id).with().room(room).build();
             return Answers.Accepted.of(publish(channel, event));

@@ -96,8 +96,7 @@ final class Feedback implements Application {
         }
         String asked = said == null || said.isBlank() ? null : said;
         String name = open && asked != null || known.name() == null ? asked : known.name();
-        return new Verdict.Granted(
-                called(known, person, name == null ? person.name() : name), granted.subprotocol());
+        return new Verdict.Granted(called(known, person, name == null ? person.name() : name), granted.subprotocol());
     }
 
     private static Principal called(Principal known, Person person, String name) {
@@ -142,8 +141,7 @@ final class Feedback implements Application {
                             command.ref(),
                             "not_allowed",
                             "an event of this type is sent here by "
-                                    + String.join(
-                                            " or ", endpoint.senders().getOrDefault(asked.type(), Set.of()))
+                                    + String.join(" or ", endpoint.senders().getOrDefault(asked.type(), Set.of()))
                                     + " only");
             return;
         }
@@ -164,14 +162,15 @@ final class Feedback implements Application {
         ChannelName target = ChannelName.user(namespace, to);
         return switch (event.type()) {
             case "message" ->
-                both(session, target, event, durable).thenCompose(own -> own.duplicate()
-                        // Sent again, because the answer was lost: nobody gets it twice but who asks.
-                        ? publisher.publish(
-                                session.userChannel(),
-                                event.with().session(session.id()).build(),
-                                false,
-                                null)
-                        : CompletableFuture.completedFuture(own));
+                both(session, target, event, durable)
+                        .thenCompose(own -> own.duplicate()
+                                // Sent again, because the answer was lost: nobody gets it twice but who asks.
+                                ? publisher.publish(
+                                        session.userChannel(),
+                                        event.with().session(session.id()).build(),
+                                        false,
+                                        null)
+                                : CompletableFuture.completedFuture(own));
             case "read" ->
                 both(session, target, event.with().exclude(session.id()).build(), durable);
             default -> publisher.publish(target, event, durable, null);

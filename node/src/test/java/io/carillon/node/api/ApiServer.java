@@ -264,7 +264,11 @@ class ApiServer {
                 return new Published(id, null, receivers == null ? 0 : receivers, false);
             }
             List<?> reply = redis.execute(PUBLISH, List.of(keys.channel(channel)), json, id);
-            return new Published(id, new Position((String) reply.get(1), (Long) reply.get(0)), (Long) reply.get(4), (Long) reply.get(3) == 1);
+            return new Published(
+                    id,
+                    new Position((String) reply.get(1), (Long) reply.get(0)),
+                    (Long) reply.get(4),
+                    (Long) reply.get(3) == 1);
         }
     }
 

@@ -53,7 +53,7 @@ class FeedbackIT {
                 "carillon.endpoints.desk.path", "/desk",
                 "carillon.endpoints.desk.dialect", "feedback",
                 "carillon.endpoints.desk.sessions-per-user", "0",
-                "carillon.endpoints.desk.senders.[status_change]", "admin");
+                "carillon.endpoints.desk.senders.status_change", "admin");
         nodes = new Nodes(redis.url(), 2, other);
         strict = new Nodes(redis.url(), 1, Map.of("carillon.auth.open-identity", "false"));
         cli = redis.commands();
@@ -86,8 +86,8 @@ class FeedbackIT {
 
     /** A session that is open: what is sent to it from now on reaches it. */
     private static Client at(String address, Somebody somebody) throws Exception {
-        Client client = Client.connect(address + "?user_id=" + somebody.id + "&user_type=" + somebody.type
-                + "&user_name=" + somebody.name);
+        Client client = Client.connect(
+                address + "?user_id=" + somebody.id + "&user_type=" + somebody.type + "&user_name=" + somebody.name);
         client.send("{\"event\":\"ping\"}").next("pong");
         return client;
     }
@@ -263,7 +263,8 @@ class FeedbackIT {
             assertThat(expiring.path("data").path("expires_in").asLong()).isBetween(1L, 20L);
             assertThat(expiring.path("timestamp").asString()).endsWith("Z");
             client.send("{\"event\":\"refresh\",\"token\":\"" + Nodes.token(ada.user(), now + 600, "") + "\"}");
-            assertThat(client.next("refreshed").path("data").path("exp").asLong()).isEqualTo(now + 600);
+            assertThat(client.next("refreshed").path("data").path("exp").asLong())
+                    .isEqualTo(now + 600);
             // Still a merchant, and of the same name.
             client.send("{\"event\":\"status_change\",\"data\":{\"by\":" + test + "}}");
             JsonNode change = client.next("status_change");
@@ -294,8 +295,7 @@ class FeedbackIT {
     void connectAndDisconnectAreSaidOncePerPersonHoweverManyTabs() throws Exception {
         Somebody ada = somebody(USER, 1, "Ada");
         try (Client watcher = on(1, somebody(MERCHANT, 2, "Bob"))) {
-            Client first = Client.connect(
-                    nodes.url(0) + "/ws/feedback?user_type=1&user_name=Ada&user_id=" + ada.id);
+            Client first = Client.connect(nodes.url(0) + "/ws/feedback?user_type=1&user_name=Ada&user_id=" + ada.id);
             JsonNode own = first.next("connect");
             assertIs(own.path("sender"), ada);
             assertThat(own.path("timestamp").asString()).matches("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z");
@@ -304,11 +304,13 @@ class FeedbackIT {
             assertThat(comings(watcher.upTo("now" + test), ada)).containsExactly("connect");
             assertThat(comings(second.upTo("now" + test), ada)).isEmpty();
             first.leave();
-            Poll.until("one session less", Duration.ofSeconds(10), () -> nodes.get(
-                                    "/api/ws/users/" + ada.user() + "?namespace=feedback")
-                            .path("sessions")
-                            .size()
-                    == 1);
+            Poll.until(
+                    "one session less",
+                    Duration.ofSeconds(10),
+                    () -> nodes.get("/api/ws/users/" + ada.user() + "?namespace=feedback")
+                                    .path("sessions")
+                                    .size()
+                            == 1);
             markComings();
             assertThat(comings(watcher.upTo("now" + test), ada)).isEmpty();
             second.leave();
@@ -366,8 +368,9 @@ class FeedbackIT {
                 Client bob2 = on(1, bob);
                 Client bob3 = on(1, bob);
                 Client stranger = on(1, eve)) {
-            sending.send("{\"event\":\"message\"," + bob.receiver() + ",\"sender\":{\"id\":1,\"type\":3,\"name\":\"Root\"},"
-                    + "\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"data\":{\"text\":\"h\\u00e9\"}}");
+            sending.send(
+                    "{\"event\":\"message\"," + bob.receiver() + ",\"sender\":{\"id\":1,\"type\":3,\"name\":\"Root\"},"
+                            + "\"timestamp\":\"1970-01-01T00:00:00.000Z\",\"data\":{\"text\":\"h\\u00e9\"}}");
             String id = null;
             for (Client each : List.of(sending, tab, bob1, bob2, bob3)) {
                 JsonNode message = each.next("message");
@@ -395,7 +398,8 @@ class FeedbackIT {
                 Client tab = on(1, ada)) {
             sending.send("{\"event\":\"message\"," + ada.receiver() + ",\"data\":1}");
             String end = end(ada);
-            for (Client each : List.of(sending, tab)) assertThat(kinds(all(each, end))).containsExactly("message");
+            for (Client each : List.of(sending, tab))
+                assertThat(kinds(all(each, end))).containsExactly("message");
         }
     }
 
@@ -452,7 +456,8 @@ class FeedbackIT {
             sending.send("{\"event\":\"typing\"," + bob.receiver() + "}");
             for (Client each : List.of(bob1, bob2)) assertIs(each.next("typing").path("sender"), ada);
             String end = end(ada, bob, eve);
-            for (Client each : List.of(sending, tab, bob1, bob2, stranger)) assertThat(all(each, end)).isEmpty();
+            for (Client each : List.of(sending, tab, bob1, bob2, stranger))
+                assertThat(all(each, end)).isEmpty();
             // The end alone.
             assertThat(cli.llen("carillon:feedback:user:{" + bob.user() + "}:history"))
                     .isEqualTo(1);
@@ -476,7 +481,8 @@ class FeedbackIT {
                 assertThat(frames.getFirst().path("data").path("message_ids").toString())
                         .isEqualTo("[\"m1\",2]");
             }
-            for (Client each : List.of(sending, stranger)) assertThat(all(each, end)).isEmpty();
+            for (Client each : List.of(sending, stranger))
+                assertThat(all(each, end)).isEmpty();
             assertThat(cli.llen("carillon:feedback:user:{" + bob.user() + "}:history"))
                     .isEqualTo(2);
         }
@@ -520,8 +526,8 @@ class FeedbackIT {
     private String got(Desk desk, String event) throws Exception {
         String end = end(ada(), bob(), shop(), owner(), root());
         var got = new StringBuilder();
-        Map<String, Client> all =
-                Map.of("ada ", desk.ada, "bob ", desk.bob, "shop ", desk.shop, "owner ", desk.owner, "root ", desk.root);
+        Map<String, Client> all = Map.of(
+                "ada ", desk.ada, "bob ", desk.bob, "shop ", desk.shop, "owner ", desk.owner, "root ", desk.root);
         for (String name : List.of("ada ", "bob ", "shop ", "owner ", "root ")) {
             List<JsonNode> frames = all(all.get(name), end);
             if (frames.isEmpty()) continue;
@@ -585,20 +591,23 @@ class FeedbackIT {
                 assertThat(got(desk, type)).isEqualTo("ada");
                 cli.publish(broadcast, "{\"id\":\"5\",\"type\":\"" + type + "\"}");
                 assertThat(got(desk, type)).isEmpty();
-                cli.publish("carillon:feedback:user:{" + bob().user() + "}", "{\"id\":\"6\",\"type\":\"" + type + "\"}");
+                cli.publish(
+                        "carillon:feedback:user:{" + bob().user() + "}", "{\"id\":\"6\",\"type\":\"" + type + "\"}");
                 assertThat(got(desk, type)).isEqualTo("bob");
             }
             // What a hub that is still running says for its own clients.
             cli.publish(
                     broadcast,
-                    "{\"id\":\"7\",\"type\":\"message\",\"from\":\"" + shop().user() + "\",\"from_name\":\"Shop\"" + to + "}");
+                    "{\"id\":\"7\",\"type\":\"message\",\"from\":\"" + shop().user() + "\",\"from_name\":\"Shop\"" + to
+                            + "}");
             assertThat(got(desk, "message")).isEqualTo("ada shop");
             for (String own : List.of("connect", "disconnect")) {
                 cli.publish(broadcast, "{\"id\":\"8\",\"type\":\"" + own + "\",\"from\":\"" + ada().user() + "\"}");
             }
             cli.publish(broadcast, "{\"id\":\"9\",\"type\":\"seen\"}");
             for (Client each : List.of(desk.ada, desk.root)) {
-                assertThat(each.upTo("seen").stream().filter(frame -> frame.path("id").asString("").equals("8")))
+                assertThat(each.upTo("seen").stream()
+                                .filter(frame -> frame.path("id").asString("").equals("8")))
                         .isEmpty();
             }
         }
@@ -660,7 +669,12 @@ class FeedbackIT {
         try (Desk desk = desk()) {
             for (String[] row : new String[][] {
                 {"user:" + ada().user(), "{\"type\":\"status_change\"}", "status_change", "ada root"},
-                {"broadcast", "{\"type\":\"status_change\",\"to\":\"" + bob().user() + "\"}", "status_change", "bob root"},
+                {
+                    "broadcast",
+                    "{\"type\":\"status_change\",\"to\":\"" + bob().user() + "\"}",
+                    "status_change",
+                    "bob root"
+                },
                 {"broadcast", "{\"type\":\"status_change\"}", "status_change", "ada bob shop owner root"},
                 {"user:" + ada().user(), "{\"type\":\"new_feedback\"}", "new_feedback", "shop owner root"},
                 {"broadcast", "{\"type\":\"message\",\"to\":\"" + bob().user() + "\"}", "message", "bob"},
@@ -788,7 +802,10 @@ class FeedbackIT {
                     .isEqualTo("not_allowed");
             admin.send("{\"event\":\"status_change\",\"data\":1}");
             there.next("status_change");
-            nodes.call("POST", "/api/ws/send?namespace=desk", "{\"type\":\"feedback_delete\",\"to\":\"" + ada.user() + "\"}");
+            nodes.call(
+                    "POST",
+                    "/api/ws/send?namespace=desk",
+                    "{\"type\":\"feedback_delete\",\"to\":\"" + ada.user() + "\"}");
             there.next("feedback_delete");
             String end = end(ada, root());
             assertThat(all(here, end)).isEmpty();

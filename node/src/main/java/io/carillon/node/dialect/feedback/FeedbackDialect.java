@@ -160,12 +160,8 @@ public final class FeedbackDialect implements Dialect {
         fields.forEach((name, value) -> {
             if (!KNOWN.contains(name)) extra.put(name, value);
         });
-        Event event = new Event.Builder(type)
-                .id(id)
-                .to(to)
-                .content(data)
-                .extra(extra)
-                .build();
+        Event event =
+                new Event.Builder(type).id(id).to(to).content(data).extra(extra).build();
         return new Command.Publish(event, id);
     }
 
@@ -179,7 +175,8 @@ public final class FeedbackDialect implements Dialect {
         String type = digits(receiver.get("type"));
         String digits = digits(receiver.get("id"));
         Long id = digits == null ? null : Person.id(digits);
-        if (id == null) throw new InvalidEventException(Code.BAD_ID, "receiver.id must be an unsigned number of 64 bits");
+        if (id == null)
+            throw new InvalidEventException(Code.BAD_ID, "receiver.id must be an unsigned number of 64 bits");
         if (type == null || Person.type(type) == 0) {
             throw bad("receiver.type must be 1 (user), 2 (merchant) or 3 (admin)");
         }
@@ -244,7 +241,10 @@ public final class FeedbackDialect implements Dialect {
     public byte @Nullable [] encode(Event event) {
         if (event.type().equals("presence_join") || event.type().equals("presence_leave")) return presence(event);
         if (own(event.type())) return null;
-        JsonBytes out = frame(event.type(), event.timestamp(), event.content() == null ? 0 : event.content().size());
+        JsonBytes out = frame(
+                event.type(),
+                event.timestamp(),
+                event.content() == null ? 0 : event.content().size());
         String from = event.from();
         Person sender = from == null ? null : Person.of(from);
         if (sender != null) {
@@ -373,7 +373,8 @@ public final class FeedbackDialect implements Dialect {
     }
 
     private byte[] said(String event, @Nullable String ref, JsonBytes data) {
-        JsonBytes out = frame(event, clock.millis(), data.size()).raw(",\"data\":").raw(data.toBytes());
+        JsonBytes out =
+                frame(event, clock.millis(), data.size()).raw(",\"data\":").raw(data.toBytes());
         if (ref != null) out.raw(",\"id\":").value(ref);
         return out.raw('}').toBytes();
     }

@@ -107,14 +107,30 @@ class FeedbackDialectTest {
 
     @Test
     void aPlainEventIsReceivedByWhomItsChannelNames() {
-        Event event = new Event.Builder("typing").channel("user:2:7").timestamp(5).build();
+        Event event =
+                new Event.Builder("typing").channel("user:2:7").timestamp(5).build();
         assertThat(new String(dialect.encode(event), UTF_8))
                 .isEqualTo("{\"event\":\"typing\",\"timestamp\":\"1970-01-01T00:00:00.005Z\","
                         + "\"receiver\":{\"id\":7,\"type\":2},\"data\":{}}");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "7", "2:", ":7", "0:7", "4:7", "2:07", "02:7", "2:+7", "2:-7", "2:18446744073709551616", "2:7:1", "2:٧"})
+    @ValueSource(
+            strings = {
+                "",
+                "7",
+                "2:",
+                ":7",
+                "0:7",
+                "4:7",
+                "2:07",
+                "02:7",
+                "2:+7",
+                "2:-7",
+                "2:18446744073709551616",
+                "2:7:1",
+                "2:٧"
+            })
     void whatIsWrittenOtherwiseIsNoPerson(String user) {
         assertThat(Person.of(user)).isNull();
     }
