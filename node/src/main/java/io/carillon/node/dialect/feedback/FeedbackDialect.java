@@ -59,6 +59,7 @@ public final class FeedbackDialect implements Dialect {
 
     /** Fields of a frame, and those of an event: what a client says in them counts in the frame's form only. */
     private static final Set<String> KNOWN = Set.of(
+            "token",
             "event",
             "timestamp",
             "sender",
