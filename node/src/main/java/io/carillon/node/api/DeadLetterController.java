@@ -7,6 +7,7 @@ import io.carillon.model.event.EventCodec;
 import io.carillon.model.event.InvalidEventException;
 import io.carillon.node.backplane.DeadLetters;
 import io.carillon.node.backplane.DeadLetters.Letter;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.dispatch.Publisher;
 import io.swagger.v3.oas.annotations.Operation;
 import io.swagger.v3.oas.annotations.Parameter;
@@ -36,12 +37,19 @@ import org.springframework.web.bind.annotation.RestController;
 class DeadLetterController {
     private final DeadLetters letters;
     private final Publisher publisher;
+    private final Applications applications;
     private final Namespaces namespaces;
     private final Idempotency idempotency;
 
-    DeadLetterController(DeadLetters letters, Publisher publisher, Namespaces namespaces, Idempotency idempotency) {
+    DeadLetterController(
+            DeadLetters letters,
+            Publisher publisher,
+            Applications applications,
+            Namespaces namespaces,
+            Idempotency idempotency) {
         this.letters = letters;
         this.publisher = publisher;
+        this.applications = applications;
         this.namespaces = namespaces;
         this.idempotency = idempotency;
     }
@@ -97,10 +105,10 @@ class DeadLetterController {
         String call = "replay " + id + " " + (channel == null ? "" : channel);
         return idempotency.once(Namespace.PUSH, caller, call, key, given, Answers.Accepted.class, name -> {
             Letter letter = find(id);
-            ChannelName to = channel(channel == null ? letter.channel() : channel);
-            Event event = event(letter, given);
-            boolean durable = namespaces.durable(to.namespace(), event);
-            var published = Waits.answer(publisher.publish(to, event, durable, null));
+            Applications.Placed placed =
+                    place(channel(channel == null ? letter.channel() : channel), event(letter, given));
+            boolean durable = namespaces.durable(placed.channel().namespace(), placed.event());
+            var published = Waits.answer(publisher.publish(placed.channel(), placed.event(), durable, null));
             Waits.answer(letters.remove(id));
             return Answers.Accepted.of(published);
         });
@@ -120,6 +128,14 @@ class DeadLetterController {
 
     private static ApiException gone() {
         return new ApiException(404, "there is no such dead letter");
+    }
+
+    private Applications.Placed place(ChannelName named, Event event) {
+        try {
+            return applications.place(named, event);
+        } catch (InvalidEventException e) {
+            throw ApiException.badRequest(e.sentence());
+        }
     }
 
     private ChannelName channel(String text) {

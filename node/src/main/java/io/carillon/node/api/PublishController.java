@@ -82,10 +82,16 @@ class PublishController {
         }
         refuseAck(request.event());
         Namespace in = namespace(namespace, request);
-        return idempotency.once(in, caller, "broadcast", key, body, Answers.Accepted.class, id -> {
-            Event event = named(request.event(), id);
-            return Answers.Accepted.of(publish(ChannelName.broadcast(in), event));
-        });
+        ChannelName channel =
+                applications.place(ChannelName.broadcast(in), request.event()).channel();
+        return idempotency.once(
+                in,
+                caller,
+                "broadcast",
+                key,
+                body,
+                Answers.Accepted.class,
+                id -> Answers.Accepted.of(publish(channel, named(request.event(), id))));
     }
 
     @Operation(summary = "Publish to a user, or to up to 1,000")
@@ -107,13 +113,22 @@ class PublishController {
             throw ApiException.badRequest("name a user in to or use the room's own address, not both");
         }
         Namespace in = namespace(namespace, request);
+        ChannelName channel = ChannelName.user(in, to.getFirst());
+        for (String user : to) {
+            ChannelName named = ChannelName.user(in, user);
+            channel = applications.place(named, request.event()).channel();
+            if (request.many() && !channel.equals(named)) {
+                throw ApiException.badRequest(
+                        "an event of this type goes to one receiver and others with him: name one user in to");
+            }
+        }
+        ChannelName target = channel;
         return idempotency.once(in, caller, "send", key, body, Answers.Sent.class, id -> {
             Event event = named(request.event(), id);
             if (request.many()) return sendToMany(in, to, event);
             boolean online = presence.isOnline(in, to.getFirst());
-            Answers.Accepted accepted = Answers.Accepted.of(publish(
-                    ChannelName.user(in, to.getFirst()),
-                    event.with().to(to.getFirst()).build()));
+            Answers.Accepted accepted = Answers.Accepted.of(
+                    publish(target, event.with().to(to.getFirst()).build()));
             return new Answers.Sent(accepted.id(), accepted.offset(), accepted.epoch(), online);
         });
     }
@@ -157,14 +172,15 @@ class PublishController {
         }
         refuseAck(request.event());
         Namespace in = namespace(namespace, request);
+        ChannelName channel =
+                applications.place(ChannelName.room(in, room), request.event()).channel();
         return idempotency.once(in, caller, "room/" + room, key, body, Answers.Accepted.class, id -> {
             Event event = named(request.event(), id).with().room(room).build();
-            return Answers.Accepted.of(publish(ChannelName.room(in, room), event));
+            return Answers.Accepted.of(publish(channel, event));
         });
     }
 
-    private Published publish(ChannelName named, Event event) {
-        ChannelName channel = applications.channel(named, event);
+    private Published publish(ChannelName channel, Event event) {
         return Waits.answer(publisher.publish(channel, event, namespaces.durable(channel.namespace(), event), null));
     }
 

@@ -183,8 +183,11 @@ public final class Channels implements BackplaneListener {
             }
             if (event.position() == null) {
                 // It is not kept, so nobody can be asked to acknowledge it.
-                Event stamped =
-                        event.with().timestamp(clock.millis()).ack(false).build();
+                Event stamped = event.with()
+                        .channel(name.label())
+                        .timestamp(clock.millis())
+                        .ack(false)
+                        .build();
                 if (!deliver(channel, stamped)) metrics.dropped();
                 return;
             }

@@ -2,6 +2,7 @@ package io.carillon.node.dispatch;
 
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.event.Event;
+import io.carillon.model.event.InvalidEventException;
 import io.carillon.node.dialect.Command;
 import io.carillon.node.dialect.Notice;
 import io.carillon.node.identity.Authenticator;
@@ -82,9 +83,12 @@ public interface Application {
     default void closed(Session session) {}
 
     /**
-     * The channel on which an event of a service is published, which need not be the one it named. On any thread.
+     * The channel on which an event of a service is published, which need not be the one it named. On any
+     * thread.
+     *
+     * @throws InvalidEventException when it is none a service may publish here
      */
-    default ChannelName channel(ChannelName named, Event event) {
+    default ChannelName channel(ChannelName named, Event event) throws InvalidEventException {
         return named;
     }
 

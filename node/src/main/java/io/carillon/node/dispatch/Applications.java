@@ -3,6 +3,7 @@ package io.carillon.node.dispatch;
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Namespace;
 import io.carillon.model.event.Event;
+import io.carillon.model.event.InvalidEventException;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.EndpointSettings;
 import java.util.ArrayList;
@@ -51,10 +52,19 @@ public final class Applications {
         return byDialect.values();
     }
 
-    /** The channel on which a service's event is published, by the rules of the namespace's applications. */
-    public ChannelName channel(ChannelName named, Event event) {
+    /** Where an event of a service goes, and as what. */
+    public record Placed(ChannelName channel, Event event) {}
+
+    /**
+     * Finds out where a service's event is published, by the rules of the namespace's applications.
+     *
+     * @throws InvalidEventException when it is none a service may publish there
+     */
+    public Placed place(ChannelName named, Event event) throws InvalidEventException {
         ChannelName channel = named;
         for (Application application : in(named.namespace())) channel = application.channel(channel, event);
-        return channel;
+        // The channel said for whom it is; in another place only the event can.
+        boolean moved = named.kind() == ChannelName.Kind.USER && !channel.equals(named);
+        return new Placed(channel, moved ? event.with().to(named.id()).build() : event);
     }
 }

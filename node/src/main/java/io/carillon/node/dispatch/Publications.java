@@ -53,10 +53,10 @@ final class Publications implements Publisher {
             Retention kept = kept(channel, event, retention != null ? retention : retention(channel));
             done = backplane.append(channel, bytes, id, kept).thenApply(appended -> {
                 metrics.unacknowledged(appended.dropped());
-                return new Published(id, appended.position(), appended.receivers());
+                return new Published(id, appended.position(), appended.receivers(), appended.duplicate());
             });
         } else {
-            done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers));
+            done = backplane.publish(channel, bytes).thenApply(receivers -> new Published(id, null, receivers, false));
         }
         return counted(done, durable, start);
     }

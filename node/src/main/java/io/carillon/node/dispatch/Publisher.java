@@ -36,6 +36,7 @@ public interface Publisher {
      *
      * @param position its place; null when it is not durable
      * @param receivers nodes that got it
+     * @param duplicate whether it was there already, under this id: then nobody gets it again
      */
-    record Published(String id, @Nullable Position position, long receivers) {}
+    record Published(String id, @Nullable Position position, long receivers, boolean duplicate) {}
 }

@@ -59,7 +59,8 @@ final class EntryReader {
             boolean durable = endpoints.durable(channel.namespace(), event);
             String id = event.id();
             if (id == null) event = event.with().id(id(service, entry.id())).build();
-            return new Fit(applications.channel(channel, event), event, durable);
+            Applications.Placed placed = applications.place(channel, event);
+            return new Fit(placed.channel(), placed.event(), durable);
         } catch (InvalidEventException e) {
             return new Unfit(e.code().text(), e.sentence());
         }

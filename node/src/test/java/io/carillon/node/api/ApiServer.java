@@ -261,10 +261,14 @@ class ApiServer {
             String json = new String(EventCodec.write(stamped), StandardCharsets.UTF_8);
             if (!durable) {
                 Long receivers = redis.convertAndSend(keys.channel(channel), json);
-                return new Published(id, null, receivers == null ? 0 : receivers);
+                return new Published(id, null, receivers == null ? 0 : receivers, false);
             }
             List<?> reply = redis.execute(PUBLISH, List.of(keys.channel(channel)), json, id);
-            return new Published(id, new Position((String) reply.get(1), (Long) reply.get(0)), (Long) reply.get(4));
+            return new Published(
+                    id,
+                    new Position((String) reply.get(1), (Long) reply.get(0)),
+                    (Long) reply.get(4),
+                    (Long) reply.get(3) == 1);
         }
     }
 

@@ -104,7 +104,7 @@ final class Member implements Publisher, AutoCloseable {
             ChannelName channel, Event event, boolean durable, @Nullable Retention retention) {
         return backplane
                 .publish(channel, EventCodec.write(event))
-                .thenApply(receivers -> new Published(String.valueOf(event.id()), null, receivers));
+                .thenApply(receivers -> new Published(String.valueOf(event.id()), null, receivers, false));
     }
 
     @Override

@@ -124,7 +124,7 @@ class PageScenarioIT {
             ada.open(cluster.url() + "/#ada");
             ada.press("Enter");
             ada.await("#state", "Connected as ada");
-            int number = numberOf(ada.text("#session-node"));
+            int number = cluster.numberOf(ada.text("#session-node"));
             cluster.ok("node", "--kill", String.valueOf(number));
             try (Client ben = Client.push(cluster.url(), "ben")) {
                 ben.next("welcome");
@@ -197,7 +197,7 @@ class PageScenarioIT {
     /** The client class of a published guide, unmodified, with only the host of the address changed. */
     @Test
     void theClientClassOfAPublishedGuideWorksUnmodifiedAndReconnects() throws Exception {
-        String guide = guide();
+        String guide = guide("class WebSocketClient {");
         assumeTrue(
                 guide != null,
                 "the guide with class WebSocketClient does not lie beside this checkout (../shared/seeds)");
@@ -234,7 +234,7 @@ class PageScenarioIT {
                     () -> browser.evaluate("seen.join()"),
                     "user456: Hello back,notification maintenance"::equals);
 
-            int number = numberOf(browser.evaluate("node"));
+            int number = cluster.numberOf(browser.evaluate("node"));
             cluster.ok("node", "--kill", String.valueOf(number));
             Poll.until(
                     "the class to reconnect",
@@ -253,20 +253,8 @@ class PageScenarioIT {
         }
     }
 
-    /** The number of a node, for scripts/node, from its own name. */
-    private int numberOf(String node) throws Exception {
-        List<String> urls = cluster.list("CARILLON_NODE_URLS");
-        for (int i = 0; i < urls.size(); i++) {
-            try (Client client = Client.push(urls.get(i), "asker")) {
-                if (client.next("welcome").path("node").asString().equals(node)) {
-                    return i + 1;
-                }
-            }
-        }
-        throw new AssertionError("no node is called " + node);
-    }
-
-    private static @org.jspecify.annotations.Nullable String guide() throws Exception {
+    /** The published guide that has the text in it; null where it does not lie beside this checkout. */
+    static @org.jspecify.annotations.Nullable String guide(String part) throws Exception {
         Path seeds = Cluster.REPO.resolveSibling("shared/seeds");
         if (!Files.isDirectory(seeds)) {
             return null;
@@ -274,7 +262,7 @@ class PageScenarioIT {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(seeds)) {
             for (Path file : files) {
                 String text = Files.readString(file);
-                if (text.contains("class WebSocketClient {")) {
+                if (text.contains(part)) {
                     return text;
                 }
             }

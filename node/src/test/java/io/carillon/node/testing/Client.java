@@ -74,8 +74,13 @@ public final class Client implements AutoCloseable {
             }
             JsonNode frame = JSON.readTree(message);
             passed.add(frame);
-            if (type.equals(frame.path("type").asString(""))) return passed;
+            if (type.equals(kind(frame))) return passed;
         }
+    }
+
+    /** The word by which dialects tell their frames apart. */
+    public static String kind(JsonNode frame) {
+        return frame.path("type").asString(frame.path("event").asString(""));
     }
 
     /** What has come and was not read yet. */

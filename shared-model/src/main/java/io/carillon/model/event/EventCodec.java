@@ -74,6 +74,14 @@ public final class EventCodec {
     }
 
     /**
+     * Reads one JSON object by the rules of every event, for frames that are no events: its fields in their order, each
+     * value byte for byte.
+     */
+    public static Map<String, Payload> readFields(byte[] json) throws InvalidEventException {
+        return new Reader(json, Source.CLIENT).fields();
+    }
+
+    /**
      * Reads a message of a topic or an entry of a history. If it starts as the publish script stamps it, the stamps are
      * believed and win over the same fields further on; anything else is a plain PUBLISH, whose {@code channel},
      * {@code offset}, {@code epoch}, {@code timestamp} and {@code durable} are left out, whatever they hold.
@@ -277,12 +285,35 @@ public final class EventCodec {
         }
 
         Event.Builder read() throws InvalidEventException {
+            return whole(this::event);
+        }
+
+        Map<String, Payload> fields() throws InvalidEventException {
+            return whole(this::slices);
+        }
+
+        private Map<String, Payload> slices(JsonParser parser) throws InvalidEventException {
+            var fields = new LinkedHashMap<String, Payload>();
+            Set<String> many = null;
+            for (String name = parser.nextName(); name != null; name = parser.nextName()) {
+                many = unique(name, 0, many);
+                fields.put(name, slice(parser, parser.nextToken()));
+            }
+            return fields;
+        }
+
+        /** What is made of the fields of the one object there is. */
+        private interface Inside<T> {
+            T read(JsonParser parser) throws InvalidEventException;
+        }
+
+        private <T> T whole(Inside<T> inside) throws InvalidEventException {
             encoding();
             try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), json)) {
                 JsonToken token = parser.nextToken();
-                Event.Builder event = null;
+                T event = null;
                 if (token == JsonToken.START_OBJECT) {
-                    event = event(parser);
+                    event = inside.read(parser);
                 } else {
                     check(parser, token, 0);
                 }
