@@ -9,6 +9,7 @@ import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
+import io.carillon.node.dialect.conversation.ConversationDialect;
 import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.dialect.push.PushEvents;
 import io.carillon.node.identity.Authenticator;
@@ -52,6 +53,11 @@ class DispatchConfiguration {
     @Bean
     Dialect pushEvents() {
         return new PushEvents();
+    }
+
+    @Bean
+    Dialect conversationDialect() {
+        return new ConversationDialect();
     }
 
     @Bean
