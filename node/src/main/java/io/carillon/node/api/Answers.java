@@ -38,9 +38,7 @@ final class Answers {
             @JsonProperty("conversation_id") BigInteger conversationId,
             String content,
 
-            @JsonProperty("sender_is_agent")
-            @Nullable
-            Boolean senderIsAgent) {}
+            @JsonProperty("sender_is_agent") @Nullable Boolean senderIsAgent) {}
 
     /** A message of a conversation; ids grow by one. */
     @Schema(name = "ConversationMessage")
@@ -54,7 +52,46 @@ final class Answers {
     /** Messages in the order of their ids. */
     @Schema(name = "ConversationMessages")
     record ConversationMessages(
-            List<ConversationMessage> messages, @JsonProperty("has_more") boolean hasMore) {}
+            List<ConversationMessage> messages,
+            @JsonProperty("has_more") boolean hasMore) {}
+
+    /**
+     * Something to be said in a chat.
+     *
+     * @param content 1 to 4,096 bytes of UTF-8
+     * @param clientId the client's own mark: the message is stored once under it
+     */
+    @Schema(name = "ChatPost")
+    record ChatPost(
+            String content,
+            @JsonProperty("client_id") @Nullable String clientId) {}
+
+    /** A message of a chat; ids grow by one. */
+    @Schema(name = "ChatMessage")
+    record ChatMessage(
+            long id,
+            @JsonProperty("user_id") String userId,
+            String username,
+            String content,
+            @JsonProperty("created_at") String createdAt) {}
+
+    /** Messages in the order of their ids. */
+    @Schema(name = "ChatMessages")
+    record ChatMessages(
+            List<ChatMessage> messages,
+            @JsonProperty("has_more") boolean hasMore) {}
+
+    /** Somebody who is online. */
+    @Schema(name = "ChatMember")
+    record ChatMember(String id, String name) {}
+
+    /** Who is online: how many, and a page of them. */
+    @Schema(name = "ChatMembers")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record ChatMembers(
+            long count,
+            List<ChatMember> users,
+            @JsonProperty("next_cursor") @Nullable String nextCursor) {}
 
     /** Redis has the event; with its place when it is durable. */
     @Schema(name = "Accepted")

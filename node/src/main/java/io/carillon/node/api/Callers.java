@@ -39,7 +39,8 @@ final class Callers {
     <A extends Application> Served<A> served(Class<A> type, String dialect, @Nullable String named) {
         String namespace = named == null ? dialect : named;
         for (Endpoint endpoint : endpoints) {
-            if (!endpoint.dialect().equals(dialect) || !endpoint.namespace().name().equals(namespace)) continue;
+            if (!endpoint.dialect().equals(dialect)
+                    || !endpoint.namespace().name().equals(namespace)) continue;
             Application application = applications.of(endpoint);
             if (type.isInstance(application)) return new Served<>(type.cast(application), endpoint);
         }

@@ -53,8 +53,9 @@ class ConversationController {
 
     @Operation(
             summary = "Say something in a conversation",
-            description = "Stores the message and pushes it to every session of the conversation. A retry with the same "
-                    + "`Idempotency-Key` is answered with the first message (200) and pushes nothing.")
+            description =
+                    "Stores the message and pushes it to every session of the conversation. A retry with the same "
+                            + "`Idempotency-Key` is answered with the first message (200) and pushes nothing.")
     @io.swagger.v3.oas.annotations.parameters.RequestBody(
             required = true,
             content = @Content(schema = @Schema(implementation = Answers.ConversationPost.class)))
@@ -100,8 +101,9 @@ class ConversationController {
 
     @Operation(
             summary = "What was said in a conversation",
-            description = "For clients that poll, and to catch up after a reconnect. A page ends at `limit` messages or "
-                    + "2 MiB; `has_more` says whether there are further ones.")
+            description =
+                    "For clients that poll, and to catch up after a reconnect. A page ends at `limit` messages or "
+                            + "2 MiB; `has_more` says whether there are further ones.")
     @GetMapping
     Answers.ConversationMessages after(
             @Parameter(hidden = true) @RequestHeader(name = HttpHeaders.AUTHORIZATION, required = false) @Nullable

@@ -11,7 +11,7 @@ import org.springframework.context.annotation.Configuration;
 
 /** Wires this room. */
 @Configuration(proxyBeanMethods = false)
-@EnableConfigurationProperties(ConversationSettings.class)
+@EnableConfigurationProperties({ConversationSettings.class, ChatSettings.class})
 class AppConfiguration {
     @Bean
     MessageLog messageLog(
@@ -26,5 +26,10 @@ class AppConfiguration {
     @Bean
     Conversation conversation(MessageLog log, ConversationSettings settings) {
         return new Conversation(log, settings);
+    }
+
+    @Bean
+    Chat chat(MessageLog log, ScriptRunner redis, Keys keys, ChatSettings settings) {
+        return new Chat(log, redis, keys, settings);
     }
 }

@@ -96,12 +96,7 @@ public final class Conversation implements Application {
         var claims = new HashMap<>(principal.claims());
         claims.put(CLAIM, conversation);
         return new Principal(
-                principal.user(),
-                principal.name(),
-                principal.kind(),
-                principal.rooms(),
-                principal.expiresAt(),
-                claims);
+                principal.user(), principal.name(), principal.kind(), principal.rooms(), principal.expiresAt(), claims);
     }
 
     /** Somebody who showed nothing: nobody else's user id, so that nobody else's limits. */

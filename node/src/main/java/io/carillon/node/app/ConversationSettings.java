@@ -27,7 +27,9 @@ public record ConversationSettings(
         @DefaultValue("30d") Duration age,
         @DefaultValue("4KB") DataSize maxContent,
         @DefaultValue("24h") Duration retries,
-        @PositiveOrZero @Max(1_000_000) @DefaultValue("1000") int skip) {
+
+        @PositiveOrZero @Max(1_000_000) @DefaultValue("1000")
+        int skip) {
 
     public ConversationSettings {
         if (age.toSeconds() < 1 || age.toDays() > 3650) {

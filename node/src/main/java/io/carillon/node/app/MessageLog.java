@@ -154,9 +154,8 @@ public final class MessageLog {
                 case "limited" -> new Outcome.Limited();
                 default ->
                     new Outcome.Stored(
-                            result.equals("repeated"),
-                            Long.parseLong(text(reply.get(1))),
-                            Payload.ofJson((byte[]) reply.get(2)));
+                            result.equals("repeated"), Long.parseLong(text(reply.get(1))), Payload.ofJson((byte[])
+                                    reply.get(2)));
             };
         });
     }

@@ -20,7 +20,10 @@ public final class MessageText {
     public static @Nullable String wrong(String content, long most) {
         if (content.isBlank()) return "content is empty: send at least one character that shows";
         try {
-            int bytes = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(content)).remaining();
+            int bytes = StandardCharsets.UTF_8
+                    .newEncoder()
+                    .encode(CharBuffer.wrap(content))
+                    .remaining();
             return bytes > most ? "content has more than " + most + " bytes in UTF-8" : null;
         } catch (CharacterCodingException e) {
             return "content has half of a surrogate pair: send whole characters";

@@ -42,8 +42,7 @@ public final class TypedFrames {
     public static byte @Nullable [] notice(Notice notice) {
         ObjectNode frame = JSON.createObjectNode();
         switch (notice) {
-            case Notice.Drain drain ->
-                data(frame, "drain").put("reconnect_within_ms", drain.reconnectWithinMillis());
+            case Notice.Drain drain -> data(frame, "drain").put("reconnect_within_ms", drain.reconnectWithinMillis());
             case Notice.TokenExpiring expiring ->
                 data(frame, "token_expiring").put("expires_in", expiring.expiresInSeconds());
             case Notice.Refreshed refreshed -> data(frame, "refreshed").put("exp", refreshed.expiresAtSeconds());

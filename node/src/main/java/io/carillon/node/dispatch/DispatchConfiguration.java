@@ -9,6 +9,7 @@ import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
+import io.carillon.node.dialect.chat.ChatDialect;
 import io.carillon.node.dialect.conversation.ConversationDialect;
 import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.dialect.push.PushEvents;
@@ -53,6 +54,11 @@ class DispatchConfiguration {
     @Bean
     Dialect pushEvents() {
         return new PushEvents();
+    }
+
+    @Bean
+    Dialect chatDialect() {
+        return new ChatDialect();
     }
 
     @Bean

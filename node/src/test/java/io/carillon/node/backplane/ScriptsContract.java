@@ -392,8 +392,19 @@ abstract class ScriptsContract {
                         Script.MESSAGE.source(Script.Mode.PLAIN),
                         ScriptOutputType.MULTI,
                         new String[] {channel, channel + ":once:" + once, channel + ":rate:u1"},
-                        "append", "m", "\"room\":\"r\",", fields, once.isEmpty() ? "0" : "3600", compare,
-                        "100", "4", "3", "3600", "1000", "100", "300");
+                        "append",
+                        "m",
+                        "\"room\":\"r\",",
+                        fields,
+                        once.isEmpty() ? "0" : "3600",
+                        compare,
+                        "100",
+                        "4",
+                        "3",
+                        "3600",
+                        "1000",
+                        "100",
+                        "300");
         return reply.stream().map(String::valueOf).toList();
     }
 
@@ -403,7 +414,11 @@ abstract class ScriptsContract {
                         Script.MESSAGE.source(Script.Mode.PLAIN),
                         ScriptOutputType.MULTI,
                         new String[] {channel},
-                        "read", after, limit, "1000000", "3600");
+                        "read",
+                        after,
+                        limit,
+                        "1000000",
+                        "3600");
     }
 
     @Test
@@ -436,7 +451,8 @@ abstract class ScriptsContract {
         assertThat(post(redis(), channel, "\"content\":\"a\"", "k", "1"))
                 .containsExactly("repeated", first.get(1), first.get(2));
         assertThat(post(redis(), channel, "\"content\":\"b\"", "k", "1")).containsExactly("conflict");
-        assertThat(post(redis(), channel, "\"content\":\"b\"", "k", "0").getFirst()).isEqualTo("repeated");
+        assertThat(post(redis(), channel, "\"content\":\"b\"", "k", "0").getFirst())
+                .isEqualTo("repeated");
         assertThat(redis().commands().llen(channel + ":history")).isEqualTo(1);
         assertThat(redis().commands().xlen(channel + ":messages")).isEqualTo(1);
     }
@@ -445,21 +461,28 @@ abstract class ScriptsContract {
     void aUserWhoPostsTooManyIsLimitedAndMayGoOnLater() {
         String channel = room();
         for (int i = 0; i < 4; i++) {
-            assertThat(post(redis(), channel, "\"content\":\"" + i + "\"", "k" + i, "0").getFirst())
+            assertThat(post(redis(), channel, "\"content\":\"" + i + "\"", "k" + i, "0")
+                            .getFirst())
                     .isEqualTo("stored");
         }
         // A token may come while these run, one each tenth of a second; not four.
         var results = new ArrayList<String>();
-        for (int i = 0; i < 4; i++) results.add(post(redis(), channel, "\"content\":\"y\"", "", "0").getFirst());
+        for (int i = 0; i < 4; i++)
+            results.add(post(redis(), channel, "\"content\":\"y\"", "", "0").getFirst());
         assertThat(results).contains("limited");
         assertThat(post(redis(), channel, "\"content\":\"0\"", "k0", "0").getFirst())
                 .as("what is known costs no token")
                 .isEqualTo("repeated");
-        Poll.until("a token", Duration.ofSeconds(5), () -> post(redis(), channel, "\"content\":\"z\"", "", "0")
-                .getFirst()
-                .equals("stored"));
+        Poll.until(
+                "a token",
+                Duration.ofSeconds(5),
+                () -> post(redis(), channel, "\"content\":\"z\"", "", "0")
+                        .getFirst()
+                        .equals("stored"));
         assertThat(redis().commands().pttl(channel + ":rate:u1")).isBetween(1L, 400L);
-        assertThat(redis().commands().xlen(channel + ":messages")).as("three are kept").isEqualTo(3);
+        assertThat(redis().commands().xlen(channel + ":messages"))
+                .as("three are kept")
+                .isEqualTo(3);
     }
 
     @Test
@@ -501,8 +524,7 @@ abstract class ScriptsContract {
         long next = Long.parseLong(
                 post(second(), channel, "\"content\":\"d\"", "", "0").get(1));
         assertThat(next).isEqualTo(kept + 1001);
-        assertThat(post(second(), channel, "\"content\":\"e\"", "", "0").get(1))
-                .isEqualTo(String.valueOf(next + 1));
+        assertThat(post(second(), channel, "\"content\":\"e\"", "", "0").get(1)).isEqualTo(String.valueOf(next + 1));
     }
 
     // ---- presence

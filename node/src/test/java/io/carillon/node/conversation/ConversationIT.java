@@ -163,7 +163,10 @@ class ConversationIT {
             Http.Answer answer = Http.post(
                     nodes.url(1) + "/messages", "{\"conversation_id\":" + largest + ",\"content\":\"large\"}");
             assertThat(answer.status()).isEqualTo(201);
-            assertThat(visitor.next("new_message").path("data").path("conversation_id").toString())
+            assertThat(visitor.next("new_message")
+                            .path("data")
+                            .path("conversation_id")
+                            .toString())
                     .isEqualTo(largest);
             assertThat(Http.get(nodes.url(2) + "/messages?conversation_id=" + largest)
                             .json()
@@ -192,8 +195,14 @@ class ConversationIT {
     @Test
     void theConversationIsRequiredAndAnUnsignedNumber() throws Exception {
         for (String query : List.of(
-                "", "?conversation_id=", "?conversation_id=abc", "?conversation_id=-1", "?conversation_id=%2B5",
-                "?conversation_id=1.5", "?conversation_id=18446744073709551616", "?conversation_id=1%202")) {
+                "",
+                "?conversation_id=",
+                "?conversation_id=abc",
+                "?conversation_id=-1",
+                "?conversation_id=%2B5",
+                "?conversation_id=1.5",
+                "?conversation_id=18446744073709551616",
+                "?conversation_id=1%202")) {
             assertThat(refusal(nodes.url(0) + "/ws" + query)).as(query).isEqualTo(400);
             assertThat(Http.get(nodes.url(0) + "/messages" + query).status())
                     .as(query)
@@ -290,7 +299,8 @@ class ConversationIT {
             assertThat(answer.status()).as(body).isEqualTo(400);
             assertThat(answer.json().path("error").stringValue()).isNotBlank();
         }
-        assertThat(Http.post(url, body("x", false), "Idempotency-Key", "no\u0009tab").status())
+        assertThat(Http.post(url, body("x", false), "Idempotency-Key", "no\u0009tab")
+                        .status())
                 .isEqualTo(400);
         assertThat(read(0, "").json().path("messages")).isEmpty();
         assertThat(say(0, "é".repeat(2048)).status()).as("exactly 4 KiB").isEqualTo(201);
@@ -336,7 +346,9 @@ class ConversationIT {
                         .toList();
                 var answers = new ArrayList<Http.Answer>();
                 for (var answer : threads.invokeAll(calls)) answers.add(answer.get());
-                assertThat(answers).extracting(Http.Answer::body).containsOnly(answers.getFirst().body());
+                assertThat(answers)
+                        .extracting(Http.Answer::body)
+                        .containsOnly(answers.getFirst().body());
                 assertThat(answers.stream().filter(a -> a.status() == 201)).hasSize(1);
                 assertThat(answers.stream().filter(a -> a.status() == 200)).hasSize(8);
             }
@@ -383,12 +395,14 @@ class ConversationIT {
             boolean more = true;
             while (more) {
                 long after = polled.isEmpty() ? 0 : polled.getLast().path("id").longValue();
-                JsonNode page = read(polled.size() % 3, "&limit=300&after_id=" + after).json();
+                JsonNode page =
+                        read(polled.size() % 3, "&limit=300&after_id=" + after).json();
                 page.path("messages").forEach(polled::add);
                 more = page.path("has_more").booleanValue();
             }
             assertThat(polled.stream().map(m -> m.path("id").longValue())).isEqualTo(expected);
-            assertThat(polled.stream().map(m -> m.path("id") + " " + m.path("content").stringValue()))
+            assertThat(polled.stream()
+                            .map(m -> m.path("id") + " " + m.path("content").stringValue()))
                     .containsExactlyInAnyOrderElementsOf(said);
             for (Client session : List.of(first, second, third)) {
                 var pushed = new ArrayList<JsonNode>();
@@ -412,7 +426,9 @@ class ConversationIT {
         assertThat(page.path("has_more").booleanValue()).isTrue();
         page = read(1, "&after_id=3&limit=2").json();
         assertThat(ids(page.path("messages"))).containsExactly(4L, 5L);
-        assertThat(page.path("has_more").booleanValue()).as("nothing after the last").isFalse();
+        assertThat(page.path("has_more").booleanValue())
+                .as("nothing after the last")
+                .isFalse();
         assertThat(read(2, "&after_id=5").json().path("messages")).isEmpty();
         assertThat(read(2, "&after_id=18446744073709551615").json().path("messages"))
                 .isEmpty();
@@ -454,8 +470,14 @@ class ConversationIT {
     @Test
     void aPingIsAnsweredAndAnythingElseIsIgnored() throws Exception {
         try (Client visitor = visitor(0)) {
-            for (String frame : List.of("hello", "{", "{\"type\":\"new_message\",\"content\":\"x\"}", "[]", "{}",
-                    "{\"type\":\"join\",\"room\":\"r\"}", "{\"type\":\"history\",\"channel\":\"broadcast\"}")) {
+            for (String frame : List.of(
+                    "hello",
+                    "{",
+                    "{\"type\":\"new_message\",\"content\":\"x\"}",
+                    "[]",
+                    "{}",
+                    "{\"type\":\"join\",\"room\":\"r\"}",
+                    "{\"type\":\"history\",\"channel\":\"broadcast\"}")) {
                 visitor.send(frame);
             }
             assertThat(visitor.send("{\"type\":\"ping\"}").upTo("pong").toString())
@@ -489,7 +511,10 @@ class ConversationIT {
             try (Client visitor = Client.connect(leaving.url(0) + "/ws?conversation_id=" + conversation)) {
                 visitor.send("{\"type\":\"ping\"}").next("pong");
                 leaving.stop(0);
-                assertThat(visitor.next("drain").path("data").path("reconnect_within_ms").longValue())
+                assertThat(visitor.next("drain")
+                                .path("data")
+                                .path("reconnect_within_ms")
+                                .longValue())
                         .isPositive();
                 assertThat(visitor.closeCode()).isEqualTo(1012);
             }
@@ -540,7 +565,9 @@ class ConversationIT {
             Poll.until(
                     "a message to be taken",
                     Duration.ofSeconds(10),
-                    () -> Http.post(url, body("back", false), "Idempotency-Key", "back").status() < 300);
+                    () -> Http.post(url, body("back", false), "Idempotency-Key", "back")
+                                    .status()
+                            < 300);
             assertThat(visitor.next("new_message").path("data").path("content").stringValue())
                     .isEqualTo("back");
         }

@@ -1,5 +1,6 @@
 package io.carillon.node.scenario;
 
+import io.carillon.node.testing.Client;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -104,6 +105,19 @@ final class Cluster implements AutoCloseable {
 
     List<String> list(String key) throws IOException {
         return List.of(env().get(key).split(","));
+    }
+
+    /** The number of a node, for scripts/node, from its own name. */
+    int numberOf(String node) throws Exception {
+        List<String> urls = list("CARILLON_NODE_URLS");
+        for (int i = 0; i < urls.size(); i++) {
+            try (Client client = Client.push(urls.get(i), "asker")) {
+                if (client.next("welcome").path("node").asString().equals(node)) {
+                    return i + 1;
+                }
+            }
+        }
+        throw new AssertionError("no node is called " + node);
     }
 
     String url() {

@@ -8,12 +8,9 @@ import io.carillon.node.testing.Poll;
 import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -124,7 +121,7 @@ class PageScenarioIT {
             ada.open(cluster.url() + "/#ada");
             ada.press("Enter");
             ada.await("#state", "Connected as ada");
-            int number = numberOf(ada.text("#session-node"));
+            int number = cluster.numberOf(ada.text("#session-node"));
             cluster.ok("node", "--kill", String.valueOf(number));
             try (Client ben = Client.push(cluster.url(), "ben")) {
                 ben.next("welcome");
@@ -197,18 +194,16 @@ class PageScenarioIT {
     /** The client class of a published guide, unmodified, with only the host of the address changed. */
     @Test
     void theClientClassOfAPublishedGuideWorksUnmodifiedAndReconnects() throws Exception {
-        String guide = guide();
+        String guide = Seeds.with("class WebSocketClient {");
         assumeTrue(
                 guide != null,
                 "the guide with class WebSocketClient does not lie beside this checkout (../shared/seeds)");
-        var match = Pattern.compile("^class WebSocketClient \\{.*?^}", Pattern.MULTILINE | Pattern.DOTALL)
-                .matcher(guide);
-        assertThat(match.find()).isTrue();
+        String client = Seeds.part(guide, "(^class WebSocketClient \\{.*?^\\})");
         try (var browser = new Browser(800, 600);
                 Client friend = Client.push(cluster.url(), "user456")) {
             friend.next("welcome");
             browser.open(cluster.url() + "/");
-            browser.evaluate(match.group() + ";\n"
+            browser.evaluate(client + ";\n"
                     + "const client = new WebSocketClient('ws://127.0.0.1:" + cluster.port
                     + "/api/ws/connect?user_id=user123');\n"
                     + "globalThis.seen = []; globalThis.opened = 0; globalThis.node = '';\n"
@@ -234,7 +229,7 @@ class PageScenarioIT {
                     () -> browser.evaluate("seen.join()"),
                     "user456: Hello back,notification maintenance"::equals);
 
-            int number = numberOf(browser.evaluate("node"));
+            int number = cluster.numberOf(browser.evaluate("node"));
             cluster.ok("node", "--kill", String.valueOf(number));
             Poll.until(
                     "the class to reconnect",
@@ -251,34 +246,5 @@ class PageScenarioIT {
                         seen -> seen.endsWith("user789: Again"));
             }
         }
-    }
-
-    /** The number of a node, for scripts/node, from its own name. */
-    private int numberOf(String node) throws Exception {
-        List<String> urls = cluster.list("CARILLON_NODE_URLS");
-        for (int i = 0; i < urls.size(); i++) {
-            try (Client client = Client.push(urls.get(i), "asker")) {
-                if (client.next("welcome").path("node").asString().equals(node)) {
-                    return i + 1;
-                }
-            }
-        }
-        throw new AssertionError("no node is called " + node);
-    }
-
-    private static @org.jspecify.annotations.Nullable String guide() throws Exception {
-        Path seeds = Cluster.REPO.resolveSibling("shared/seeds");
-        if (!Files.isDirectory(seeds)) {
-            return null;
-        }
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(seeds)) {
-            for (Path file : files) {
-                String text = Files.readString(file);
-                if (text.contains("class WebSocketClient {")) {
-                    return text;
-                }
-            }
-        }
-        return null;
     }
 }

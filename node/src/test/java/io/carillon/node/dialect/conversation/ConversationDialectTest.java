@@ -60,8 +60,10 @@ class ConversationDialectTest {
 
     @Test
     void aSessionIsNotWelcomed() {
-        assertThat(dialect.encode(new Notice.Welcome("s", "u", "n", 1, Map.of()))).isNull();
-        assertThat(dialect.encode(new Notice.RoomMembers(null, "r", 0, List.of()))).isNull();
+        assertThat(dialect.encode(new Notice.Welcome("s", "u", "n", 1, Map.of())))
+                .isNull();
+        assertThat(dialect.encode(new Notice.RoomMembers(null, "r", 0, List.of())))
+                .isNull();
     }
 
     @Test
@@ -84,8 +86,10 @@ class ConversationDialectTest {
     @Test
     void whatItReadsOfATokenIsNotShown() {
         Command command = dialect.decode("{\"type\":\"refresh\",\"token\":\"secret\"}".getBytes(UTF_8));
-        assertThat(command).isInstanceOfSatisfying(Command.Refresh.class, refresh -> assertThat(refresh.token())
-                .isEqualTo("secret"));
+        assertThat(command)
+                .isInstanceOfSatisfying(
+                        Command.Refresh.class,
+                        refresh -> assertThat(refresh.token()).isEqualTo("secret"));
         assertThat(command.toString()).doesNotContain("secret");
     }
 }
