@@ -57,6 +57,7 @@ public final class LoadGenerator {
               --urls U,U          for ws: where the senders connect
               --senders N         for ws and http: connections to send on                        (16)
               --durable B         for ws: ask for durable events                                 (false)
+              --dialect D         for ws: push, or chat, whose senders may send ten a second     (push)
               --interactive B     reads 'run RATE SECONDS' lines, answers each with a JSON line  (false)
 
             floor

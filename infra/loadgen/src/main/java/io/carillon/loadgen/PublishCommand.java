@@ -137,10 +137,12 @@ final class PublishCommand {
                                 true,
                                 1,
                                 Tokens.fromEnvironment()),
-                        toUsers ? prefix : null,
-                        count,
-                        size,
-                        arguments.flag("durable", false));
+                        switch (arguments.text("dialect", "push")) {
+                            case "push" ->
+                                SocketSink.push(toUsers ? prefix : null, count, size, arguments.flag("durable", false));
+                            case "chat" -> new EventText[] {EventText.chat(size)};
+                            default -> throw new IllegalArgumentException("--dialect is push or chat");
+                        });
             default -> throw new IllegalArgumentException("--via " + via + " is not known; see --help");
         };
     }

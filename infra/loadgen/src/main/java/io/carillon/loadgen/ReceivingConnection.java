@@ -250,7 +250,7 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
 
     private void text(ByteBuf in, int payload, int size) {
         int offset = markOffset;
-        if (offset + 16 > size || in.getLong(payload + offset) != EventText.MARK) {
+        if (offset + 16 > size || !marked(in.getLong(payload + offset))) {
             offset = find(in, payload, size);
             if (offset < 0) {
                 return;
@@ -265,9 +265,13 @@ final class ReceivingConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
+    private static boolean marked(long bytes) {
+        return bytes == EventText.MARK || bytes == EventText.PLAIN_MARK;
+    }
+
     private static int find(ByteBuf in, int payload, int size) {
         for (int i = 0; i + 16 <= size; i++) {
-            if (in.getLong(payload + i) == EventText.MARK) {
+            if (marked(in.getLong(payload + i))) {
                 return i;
             }
         }

@@ -101,7 +101,15 @@ final class Report {
             Measure.of("s", "CPU per delivery to event streams, 50,000 deliveries/s", "cpuMicrosPerDelivery", "µs"),
             Measure.of("s", "Latency p50", "latency.p50", "ms"),
             Measure.of("s", "Latency p99", "latency.p99", "ms"),
-            Measure.of("s", "Deliveries missing", "missing", "").atMost(0));
+            Measure.of("s", "Deliveries missing", "missing", "").atMost(0),
+            Measure.of("i", "Chat, 10,000 members: process RSS", "residentKb", "MB")
+                    .scaled(1 / 1024.0)
+                    .atMost(500),
+            Measure.of("i", "Deliveries", "deliveriesPerSecond", "/s").atLeast(10_000),
+            Measure.of("i", "p50", "latency.p50", "ms"),
+            Measure.of("i", "p99", "latency.p99", "ms").atMost(100),
+            Measure.of("i", "Node CPU per delivery", "cpuMicrosPerDelivery", "µs"),
+            Measure.of("i", "Deliveries missing", "missing", "").atMost(0));
 
     private static final Map<String, String> SCENARIOS = scenarios();
 
@@ -123,6 +131,7 @@ final class Report {
         titles.put("g", "durable");
         titles.put("h", "client to client");
         titles.put("s", "event streams");
+        titles.put("i", "chat");
         return titles;
     }
 

@@ -13,16 +13,21 @@ final class SocketSink implements Sink {
     private final EventText[] events;
     private final Answers answers = new Answers();
 
-    SocketSink(Transport transport, Fleet.Plan plan, @Nullable String userPrefix, int users, int size, boolean durable)
-            throws InterruptedException {
+    SocketSink(Transport transport, Fleet.Plan plan, EventText[] events) throws InterruptedException {
         this.senders = plan.connections();
         this.fleet = new Fleet(transport, plan);
-        this.events = new EventText[userPrefix == null ? 1 : users];
+        this.events = events;
+        fleet.open(30);
+    }
+
+    /** What the push dialect takes: to each of the users in turn, or to all where there is no prefix. */
+    static EventText[] push(@Nullable String userPrefix, int users, int size, boolean durable) {
+        EventText[] events = new EventText[userPrefix == null ? 1 : users];
         for (int i = 0; i < events.length; i++) {
             String to = userPrefix == null ? "" : "\"to\":\"" + userPrefix + i + "\",";
             events[i] = new EventText(to + "\"durable\":" + durable + ",", size);
         }
-        fleet.open(30);
+        return events;
     }
 
     @Override

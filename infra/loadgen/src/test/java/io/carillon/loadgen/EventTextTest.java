@@ -21,4 +21,14 @@ class EventTextTest {
                     .isEqualTo(sent <= Integer.MAX_VALUE ? (Object) (int) sent : sent);
         }
     }
+
+    @Test
+    void aChatMessageIsATextThatNoEscapingTouches() {
+        String text = new String(EventText.chat(200).bytes(123456789, 7), StandardCharsets.US_ASCII);
+        assertThat(text)
+                .hasSize(200)
+                .startsWith("{\"type\":\"message\",\"content\":\"sent-at=123456789 n=7 x")
+                .endsWith("x\"}");
+        assertThat(text.substring(30, 198)).doesNotContain("\"", "&", "<", ">", "'");
+    }
 }

@@ -92,6 +92,25 @@ class ReceivingConnectionTest {
     }
 
     @Test
+    void aChatMessageIsFoundInWhatTheServerMakesOfIt() {
+        String content = new String(
+                        EventText.chat(200).bytes(System.nanoTime() - 50_000_000, 1), StandardCharsets.US_ASCII)
+                .substring(28);
+        ByteBuf out = Unpooled.buffer().writeBytes(UPGRADED);
+        Frames.text(out, "{\"type\":\"online_count\",\"data\":{\"count\":1}}".getBytes(StandardCharsets.US_ASCII));
+        Frames.text(
+                out,
+                ("{\"type\":\"message\",\"data\":{\"id\":1,\"content\":" + content + "}")
+                        .getBytes(StandardCharsets.US_ASCII));
+        EmbeddedChannel channel = connection(true);
+        long before = tally.events();
+        channel.writeInbound(out);
+        assertThat(tally.events() - before).isEqualTo(1);
+        assertThat(tally.takeLatencies().getMaxValue()).isBetween(50_000_000L, 5_000_000_000L);
+        channel.finishAndReleaseAll();
+    }
+
+    @Test
     void latencyCountsFromTheScheduledTime() {
         EmbeddedChannel channel = connection(true);
         channel.writeInbound(stream(System.nanoTime() - 50_000_000, 200));

@@ -3,20 +3,95 @@ package io.carillon.node.api;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.carillon.model.channel.Position;
+import io.carillon.model.event.Payload;
 import io.carillon.node.dispatch.Publisher.Published;
 import io.carillon.node.presence.NodeDescription;
 import io.carillon.node.presence.PresenceQueries.UserSession;
 import io.swagger.v3.oas.annotations.media.ArraySchema;
 import io.swagger.v3.oas.annotations.media.Schema;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.util.RawValue;
 
 /** What the calls answer. Fields that are null are left out. */
 final class Answers {
     private Answers() {}
+
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    /** A message as it is kept. */
+    static <T> T read(Payload message, Class<T> type) {
+        return JSON.readValue(message.bytes(), type);
+    }
+
+    /**
+     * A message to be said in a conversation.
+     *
+     * @param content 1 to 4,096 bytes of UTF-8
+     */
+    @Schema(name = "ConversationPost")
+    record ConversationPost(
+            @JsonProperty("conversation_id") BigInteger conversationId,
+            String content,
+
+            @JsonProperty("sender_is_agent") @Nullable Boolean senderIsAgent) {}
+
+    /** A message of a conversation; ids grow by one. */
+    @Schema(name = "ConversationMessage")
+    record ConversationMessage(
+            long id,
+            @JsonProperty("conversation_id") BigInteger conversationId,
+            String content,
+            @JsonProperty("sender_is_agent") boolean senderIsAgent,
+            @JsonProperty("created_at") String createdAt) {}
+
+    /** Messages in the order of their ids. */
+    @Schema(name = "ConversationMessages")
+    record ConversationMessages(
+            List<ConversationMessage> messages,
+            @JsonProperty("has_more") boolean hasMore) {}
+
+    /**
+     * Something to be said in a chat.
+     *
+     * @param content 1 to 4,096 bytes of UTF-8
+     * @param clientId the client's own mark: the message is stored once under it
+     */
+    @Schema(name = "ChatPost")
+    record ChatPost(
+            String content,
+            @JsonProperty("client_id") @Nullable String clientId) {}
+
+    /** A message of a chat; ids grow by one. */
+    @Schema(name = "ChatMessage")
+    record ChatMessage(
+            long id,
+            @JsonProperty("user_id") String userId,
+            String username,
+            String content,
+            @JsonProperty("created_at") String createdAt) {}
+
+    /** Messages in the order of their ids. */
+    @Schema(name = "ChatMessages")
+    record ChatMessages(
+            List<ChatMessage> messages,
+            @JsonProperty("has_more") boolean hasMore) {}
+
+    /** Somebody who is online. */
+    @Schema(name = "ChatMember")
+    record ChatMember(String id, String name) {}
+
+    /** Who is online: how many, and a page of them. */
+    @Schema(name = "ChatMembers")
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record ChatMembers(
+            long count,
+            List<ChatMember> users,
+            @JsonProperty("next_cursor") @Nullable String nextCursor) {}
 
     /** Redis has the event; with its place when it is durable. */
     @Schema(name = "Accepted")

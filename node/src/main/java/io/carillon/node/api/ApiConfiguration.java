@@ -1,7 +1,9 @@
 package io.carillon.node.api;
 
 import io.carillon.model.redis.Keys;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.identity.ApiKeys;
+import io.carillon.node.identity.Authenticator;
 import io.carillon.node.session.EndpointSettings;
 import io.lettuce.core.ClientOptions;
 import io.lettuce.core.resource.Delay;
@@ -31,6 +33,12 @@ class ApiConfiguration {
     @Bean
     Namespaces apiNamespaces(EndpointSettings endpoints) {
         return new Namespaces(endpoints);
+    }
+
+    @Bean
+    Callers apiCallers(
+            Applications applications, EndpointSettings endpoints, Authenticator authenticator, ApiKeys keys) {
+        return new Callers(applications, endpoints, authenticator, keys);
     }
 
     @Bean

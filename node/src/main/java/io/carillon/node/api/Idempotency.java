@@ -68,9 +68,7 @@ final class Idempotency {
             Class<T> type,
             Function<@Nullable String, T> work) {
         if (key == null) return work.apply(null);
-        if (key.isEmpty() || key.length() > 255 || !key.chars().allMatch(c -> c > 31 && c < 127)) {
-            throw ApiException.badRequest("Idempotency-Key must be 1 to 255 visible ASCII characters");
-        }
+        check(key);
         byte[] name = sha256(namespace.name(), caller, call, key);
         String place = keys.idempotency(namespace, HexFormat.of().formatHex(name));
         String hash = HexFormat.of().formatHex(sha256(body));
@@ -94,15 +92,25 @@ final class Idempotency {
         return answer;
     }
 
+    /** @throws ApiException 400 when the key is malformed */
+    static void check(String key) {
+        if (key.isEmpty() || key.length() > 255 || !key.chars().allMatch(c -> c > 31 && c < 127)) {
+            throw ApiException.badRequest("Idempotency-Key must be 1 to 255 visible ASCII characters");
+        }
+    }
+
+    /** The key came with another body before. */
+    static ApiException conflict() {
+        return new ApiException(422, "this Idempotency-Key came with another body before: use a new key");
+    }
+
     /** Marks the work as begun; if it was done before, gives the answer, for which it may wait. */
     private @Nullable String begin(String place, String mark, String hash) {
         long until = System.nanoTime() + UNDER_WAY.plusSeconds(1).toNanos();
         while (!Boolean.TRUE.equals(redis.opsForValue().setIfAbsent(place, mark, UNDER_WAY))) {
             String found = redis.opsForValue().get(place);
             if (found != null && found.length() > HASH) {
-                if (!found.startsWith(hash, 1)) {
-                    throw new ApiException(422, "this Idempotency-Key came with another body before: use a new key");
-                }
+                if (!found.startsWith(hash, 1)) throw conflict();
                 if (found.charAt(0) == '!') return found.substring(1 + HASH);
             }
             if (System.nanoTime() > until) throw ApiException.unavailable(null);

@@ -1,5 +1,6 @@
 package io.carillon.node.api;
 
+import io.carillon.node.app.Conversation;
 import io.carillon.node.presence.PresenceQueries;
 import io.carillon.node.presence.PresenceQueries.Page;
 import java.util.function.IntFunction;
@@ -23,6 +24,19 @@ final class Pages {
             throw ApiException.badRequest("limit must be a number from 1 to " + PresenceQueries.LARGEST_PAGE);
         }
         return Integer.parseInt(limit);
+    }
+
+    /**
+     * The id behind which a page of messages begins.
+     *
+     * @param after as the caller wrote it; null for the start
+     * @throws ApiException when it is no unsigned number of 64 bits
+     */
+    static String after(@Nullable String after) {
+        if (after == null) return "0";
+        String id = Conversation.number(after);
+        if (id == null) throw ApiException.badRequest("after_id must be the id of a message, a number from 0");
+        return id;
     }
 
     /**

@@ -70,6 +70,9 @@ public interface Application {
     /** The session was greeted; events flow to it. */
     default void opened(Session session) {}
 
+    /** Presence has the session in one of its {@link #rooms}, which has so many users now. Not told without Redis. */
+    default void entered(Session session, String room, long members) {}
+
     /**
      * A client asks for something, within the endpoint's rate.
      *

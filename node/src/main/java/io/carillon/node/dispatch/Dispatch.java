@@ -315,7 +315,10 @@ public final class Dispatch implements SessionListener, ChannelListener, Desk {
         if (application != null) {
             // Whoever is told of them can see them: events of these rooms flow already.
             for (String room : application.rooms(session)) {
-                var unused = enter(session, room);
+                var unused = enter(session, room)
+                        .thenAccept(members -> lane.run(() -> {
+                            if (session.state() == Session.State.OPEN) application.entered(session, room, members);
+                        }));
             }
             application.opened(session);
         }

@@ -9,6 +9,8 @@ import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
+import io.carillon.node.dialect.chat.ChatDialect;
+import io.carillon.node.dialect.conversation.ConversationDialect;
 import io.carillon.node.dialect.feedback.FeedbackDialect;
 import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.dialect.push.PushEvents;
@@ -58,6 +60,16 @@ class DispatchConfiguration {
     @Bean
     Dialect feedbackDialect(Clock clock) {
         return new FeedbackDialect(clock);
+    }
+
+    @Bean
+    Dialect chatDialect() {
+        return new ChatDialect();
+    }
+
+    @Bean
+    Dialect conversationDialect() {
+        return new ConversationDialect();
     }
 
     @Bean

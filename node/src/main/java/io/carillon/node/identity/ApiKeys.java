@@ -27,15 +27,26 @@ public final class ApiKeys {
             metrics.refused(authorization == null ? Reason.NONE : Reason.SCHEME);
             return null;
         }
-        byte[] hash = Secrets.sha256(key.length() > MAX_LENGTH ? key.substring(0, MAX_LENGTH) + '…' : key);
-        byte[] found = null;
-        for (byte[] known : hashes) {
-            if (MessageDigest.isEqual(known, hash)) found = known;
-        }
+        byte[] found = find(key);
         if (found == null) {
             metrics.refused(Reason.API_KEY);
             return null;
         }
         return HexFormat.of().formatHex(found, 0, 8);
+    }
+
+    /** Whether the header holds a key, where a user's token is as good: one that does not is no failure. */
+    public boolean holds(String authorization) {
+        String key = Tokens.bearer(authorization);
+        return key != null && !key.isEmpty() && find(key) != null;
+    }
+
+    private byte @Nullable [] find(String key) {
+        byte[] hash = Secrets.sha256(key.length() > MAX_LENGTH ? key.substring(0, MAX_LENGTH) + '…' : key);
+        byte[] found = null;
+        for (byte[] known : hashes) {
+            if (MessageDigest.isEqual(known, hash)) found = known;
+        }
+        return found;
     }
 }

@@ -301,13 +301,13 @@ public final class Session {
         return true;
     }
 
-    /** Counts a refused message; whether there were more than {@code limit} within ten seconds. */
+    /** Counts a refused message; whether there were {@code limit} within ten seconds. */
     public boolean flooding(long now, int limit) {
         if (now - refusedSince > 10_000) {
             refusedSince = now;
             refused = 0;
         }
-        return ++refused > limit;
+        return ++refused >= limit;
     }
 
     /** The socket takes more again: what waits goes. */

@@ -850,7 +850,11 @@ class ApiIT {
                 Map.entry("/api/ws/tickets", Set.of("post")),
                 Map.entry("/api/ws/history", Set.of("get")),
                 Map.entry("/api/ws/acks/{id}", Set.of("get")),
-                Map.entry("/api/ws/nodes", Set.of("get")));
+                Map.entry("/api/ws/nodes", Set.of("get")),
+                Map.entry("/messages", Set.of("get", "post")),
+                Map.entry("/api/chat/messages", Set.of("post")),
+                Map.entry("/api/chat/messages/new", Set.of("get")),
+                Map.entry("/api/chat/online-users", Set.of("get")));
         calls.forEach((path, methods) -> {
             assertThat(api.path("paths").path(path).propertyNames()).as(path).containsAll(methods);
             for (String method : methods) {

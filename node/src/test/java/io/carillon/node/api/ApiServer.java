@@ -14,9 +14,11 @@ import io.carillon.node.backplane.BackplaneListener;
 import io.carillon.node.backplane.DeadLetters;
 import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.dispatch.Acknowledgements;
+import io.carillon.node.dispatch.Applications;
 import io.carillon.node.dispatch.ClusterControl;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.presence.PresenceQueries;
+import io.carillon.node.session.EndpointSettings;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.List;
@@ -52,6 +54,11 @@ class ApiServer {
     @Bean
     Clock clock() {
         return Clock.systemUTC();
+    }
+
+    @Bean
+    Applications applications(EndpointSettings endpoints) {
+        return new Applications(List.of(), endpoints);
     }
 
     @Bean

@@ -383,6 +383,150 @@ abstract class ScriptsContract {
                 .containsExactly(4);
     }
 
+    // ---- messages
+
+    /** Posts with a key that holds an hour, ten a second at most; the reply as texts. */
+    private static List<String> post(RedisServer server, String channel, String fields, String once, String compare) {
+        List<Object> reply = server.commands()
+                .eval(
+                        Script.MESSAGE.source(Script.Mode.PLAIN),
+                        ScriptOutputType.MULTI,
+                        new String[] {channel, channel + ":once:" + once, channel + ":rate:u1"},
+                        "append",
+                        "m",
+                        "\"room\":\"r\",",
+                        fields,
+                        once.isEmpty() ? "0" : "3600",
+                        compare,
+                        "100",
+                        "4",
+                        "3",
+                        "3600",
+                        "1000",
+                        "100",
+                        "300");
+        return reply.stream().map(String::valueOf).toList();
+    }
+
+    private static List<Object> readMessages(RedisServer server, String channel, String after, String limit) {
+        return server.commands()
+                .eval(
+                        Script.MESSAGE.source(Script.Mode.PLAIN),
+                        ScriptOutputType.MULTI,
+                        new String[] {channel},
+                        "read",
+                        after,
+                        limit,
+                        "1000000",
+                        "3600");
+    }
+
+    @Test
+    void aMessageIsNumberedKeptAndPublishedInOneStep() throws Exception {
+        String channel = room();
+        List<String> first = post(redis(), channel, "\"content\":\"a\"", "", "0");
+        assertThat(first.subList(0, 2)).containsExactly("stored", "1");
+        assertThat(first.get(2)).matches("\\{\"id\":1,\"content\":\"a\",\"created_at\":\"[0-9TZ:.-]{24}\"}");
+        assertThat(post(redis(), channel, "\"content\":\"b\"", "", "0").get(1)).isEqualTo("2");
+        List<String> history = redis().commands().lrange(channel + ":history", 0, -1);
+        Event event = EventCodec.readStamped(history.getFirst().getBytes(StandardCharsets.UTF_8));
+        assertThat(event.type()).isEqualTo("m");
+        assertThat(event.position().offset()).isEqualTo(1);
+        assertThat(new String(event.content().bytes(), StandardCharsets.UTF_8)).isEqualTo(first.get(2));
+        String at = first.get(2).replaceAll(".*created_at\":\"([^\"]*)\".*", "$1");
+        assertThat(java.time.Instant.parse(at).toEpochMilli())
+                .as("the calendar of the script")
+                .isBetween(event.timestamp() - 1000, event.timestamp() + 1000);
+        assertThat(readMessages(redis(), channel, "0", "10")).hasSize(3).startsWith(0L);
+        assertThat(readMessages(redis(), channel, "0", "1")).hasSize(2).startsWith(1L);
+        assertThat(readMessages(redis(), channel, "2", "1")).containsExactly(0L);
+        assertThat(redis().commands().ttl(channel + ":messages")).isBetween(3500L, 3600L);
+        assertThat(redis().commands().ttl(channel + ":messages:last")).isGreaterThan(300_000_000L);
+    }
+
+    @Test
+    void aMessageUnderAKnownKeyIsTheFirstOneOrAConflict() {
+        String channel = room();
+        List<String> first = post(redis(), channel, "\"content\":\"a\"", "k", "1");
+        assertThat(post(redis(), channel, "\"content\":\"a\"", "k", "1"))
+                .containsExactly("repeated", first.get(1), first.get(2));
+        assertThat(post(redis(), channel, "\"content\":\"b\"", "k", "1")).containsExactly("conflict");
+        assertThat(post(redis(), channel, "\"content\":\"b\"", "k", "0").getFirst())
+                .isEqualTo("repeated");
+        assertThat(redis().commands().llen(channel + ":history")).isEqualTo(1);
+        assertThat(redis().commands().xlen(channel + ":messages")).isEqualTo(1);
+    }
+
+    @Test
+    void aUserWhoPostsTooManyIsLimitedAndMayGoOnLater() {
+        String channel = room();
+        for (int i = 0; i < 4; i++) {
+            assertThat(post(redis(), channel, "\"content\":\"" + i + "\"", "k" + i, "0")
+                            .getFirst())
+                    .isEqualTo("stored");
+        }
+        // A token may come while these run, one each tenth of a second; not four.
+        var results = new ArrayList<String>();
+        for (int i = 0; i < 4; i++)
+            results.add(post(redis(), channel, "\"content\":\"y\"", "", "0").getFirst());
+        assertThat(results).contains("limited");
+        assertThat(post(redis(), channel, "\"content\":\"0\"", "k0", "0").getFirst())
+                .as("what is known costs no token")
+                .isEqualTo("repeated");
+        Poll.until(
+                "a token",
+                Duration.ofSeconds(5),
+                () -> post(redis(), channel, "\"content\":\"z\"", "", "0")
+                        .getFirst()
+                        .equals("stored"));
+        assertThat(redis().commands().pttl(channel + ":rate:u1")).isBetween(1L, 400L);
+        assertThat(redis().commands().xlen(channel + ":messages"))
+                .as("three are kept")
+                .isEqualTo(3);
+    }
+
+    @Test
+    void idsOutliveTheMessages() {
+        String channel = room();
+        post(redis(), channel, "\"content\":\"a\"", "", "0");
+        redis().commands().del(channel, channel + ":history", channel + ":messages");
+        assertThat(post(redis(), channel, "\"content\":\"b\"", "", "0").get(1)).isEqualTo("2");
+        redis().commands().del(channel + ":messages:last");
+        assertThat(post(redis(), channel, "\"content\":\"c\"", "", "0").get(1))
+                .as("the messages themselves tell")
+                .isEqualTo("3");
+    }
+
+    @Test
+    void anIdThatAnOldPrimaryGaveIsNotGivenAgainByTheNewOne() {
+        String channel = room();
+        post(redis(), channel, "\"content\":\"a\"", "k1", "1");
+        second().commands().replicaof("127.0.0.1", redis().uri().getPort());
+        Poll.until(
+                "the second follows the first",
+                Duration.ofSeconds(30),
+                () -> second().commands().xlen(channel + ":messages") == 1
+                        && second().commands().info("replication").contains("master_link_status:up"));
+        long kept = Long.parseLong(
+                post(redis(), channel, "\"content\":\"b\"", "", "0").get(1));
+        Poll.until(
+                "the second has both",
+                Duration.ofSeconds(30),
+                () -> second().commands().xlen(channel + ":messages") == 2);
+        second().commands().replicaofNoOne();
+        // The lost tail, which clients have seen.
+        long lost = Long.parseLong(
+                post(redis(), channel, "\"content\":\"c\"", "", "0").get(1));
+        assertThat(lost).isEqualTo(kept + 1);
+        assertThat(post(second(), channel, "\"content\":\"a\"", "k1", "1").getFirst())
+                .as("keys go with the data")
+                .isEqualTo("repeated");
+        long next = Long.parseLong(
+                post(second(), channel, "\"content\":\"d\"", "", "0").get(1));
+        assertThat(next).isEqualTo(kept + 1001);
+        assertThat(post(second(), channel, "\"content\":\"e\"", "", "0").get(1)).isEqualTo(String.valueOf(next + 1));
+    }
+
     // ---- presence
 
     @Test
@@ -972,6 +1116,10 @@ abstract class ScriptsContract {
 
     private static String channel() {
         return "carillon:push:user:{" + fresh("u") + "}";
+    }
+
+    private static String room() {
+        return "carillon:push:room:{" + fresh("r") + "}";
     }
 
     private static String fresh(String what) {

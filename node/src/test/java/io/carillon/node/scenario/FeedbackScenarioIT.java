@@ -72,7 +72,7 @@ class FeedbackScenarioIT {
 
     @Test
     void theMethodsOfThePageWorkUnmodifiedOverThreeNodesAndADeath() throws Exception {
-        String guide = PageScenarioIT.guide("connectWebSocket() {");
+        String guide = Seeds.with("connectWebSocket() {");
         assumeTrue(
                 guide != null,
                 "the guide with connectWebSocket and handleWebSocketMessage does not lie beside this checkout (../shared/seeds)");

@@ -8,12 +8,9 @@ import io.carillon.node.testing.Poll;
 import java.net.URI;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -197,18 +194,16 @@ class PageScenarioIT {
     /** The client class of a published guide, unmodified, with only the host of the address changed. */
     @Test
     void theClientClassOfAPublishedGuideWorksUnmodifiedAndReconnects() throws Exception {
-        String guide = guide("class WebSocketClient {");
+        String guide = Seeds.with("class WebSocketClient {");
         assumeTrue(
                 guide != null,
                 "the guide with class WebSocketClient does not lie beside this checkout (../shared/seeds)");
-        var match = Pattern.compile("^class WebSocketClient \\{.*?^}", Pattern.MULTILINE | Pattern.DOTALL)
-                .matcher(guide);
-        assertThat(match.find()).isTrue();
+        String client = Seeds.part(guide, "(^class WebSocketClient \\{.*?^\\})");
         try (var browser = new Browser(800, 600);
                 Client friend = Client.push(cluster.url(), "user456")) {
             friend.next("welcome");
             browser.open(cluster.url() + "/");
-            browser.evaluate(match.group() + ";\n"
+            browser.evaluate(client + ";\n"
                     + "const client = new WebSocketClient('ws://127.0.0.1:" + cluster.port
                     + "/api/ws/connect?user_id=user123');\n"
                     + "globalThis.seen = []; globalThis.opened = 0; globalThis.node = '';\n"
@@ -251,22 +246,5 @@ class PageScenarioIT {
                         seen -> seen.endsWith("user789: Again"));
             }
         }
-    }
-
-    /** The published guide that has the text in it; null where it does not lie beside this checkout. */
-    static @org.jspecify.annotations.Nullable String guide(String part) throws Exception {
-        Path seeds = Cluster.REPO.resolveSibling("shared/seeds");
-        if (!Files.isDirectory(seeds)) {
-            return null;
-        }
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(seeds)) {
-            for (Path file : files) {
-                String text = Files.readString(file);
-                if (text.contains(part)) {
-                    return text;
-                }
-            }
-        }
-        return null;
     }
 }
