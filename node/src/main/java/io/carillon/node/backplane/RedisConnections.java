@@ -186,6 +186,13 @@ public final class RedisConnections implements ScriptRunner, AutoCloseable {
         return script(Work.GENERAL, key, script, reply -> reply, script == Script.KEY, keys, values);
     }
 
+    @Override
+    public CompletionStage<List<Object>> runOn(Script script, List<String> keys, List<byte[]> arguments) {
+        byte[][] names = keys.stream().map(RedisConnections::bytes).toArray(byte[][]::new);
+        byte[][] values = arguments.toArray(byte[][]::new);
+        return script(Work.EVENTS, keys.getFirst(), script, reply -> reply, true, names, values);
+    }
+
     /** Stops and closes everything. */
     @Override
     public void close() {

@@ -17,6 +17,16 @@ public interface ScriptRunner {
         throw new UnsupportedOperationException("this runner takes text only");
     }
 
+    /**
+     * The same for a script that touches more than one key: named, so that Redis Cluster refuses the call as a whole while
+     * only some of them have arrived at their new primary.
+     *
+     * @param keys of one slot
+     */
+    default CompletionStage<List<Object>> runOn(Script script, List<String> keys, List<byte[]> arguments) {
+        throw new UnsupportedOperationException("this runner takes one key only");
+    }
+
     /** How many subscribe to a topic of ours: {@code PUBSUB NUMSUB}, in Cluster {@code PUBSUB SHARDNUMSUB}. */
     CompletionStage<Long> subscribers(String topic);
 }

@@ -9,6 +9,8 @@ import io.carillon.node.backplane.ScriptRunner;
 import io.carillon.node.channel.Channels;
 import io.carillon.node.channel.Loops;
 import io.carillon.node.dialect.Dialect;
+import io.carillon.node.dialect.line.DashboardDialect;
+import io.carillon.node.dialect.line.WindowsDialect;
 import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.dialect.push.PushEvents;
 import io.carillon.node.identity.Authenticator;
@@ -52,6 +54,16 @@ class DispatchConfiguration {
     @Bean
     Dialect pushEvents() {
         return new PushEvents();
+    }
+
+    @Bean
+    Dialect lineWindowsDialect() {
+        return new WindowsDialect();
+    }
+
+    @Bean
+    Dialect lineDashboardDialect() {
+        return new DashboardDialect();
     }
 
     @Bean

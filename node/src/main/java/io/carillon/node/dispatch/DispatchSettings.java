@@ -39,7 +39,7 @@ public record DispatchSettings(
         @DefaultValue("300s") Duration historyAge) {
 
     /** @param own what the channel's namespace has of its own */
-    Retention retention(ChannelName.Kind kind, EndpointSettings.History own) {
+    public Retention retention(ChannelName.Kind kind, EndpointSettings.History own) {
         int events = switch (kind) {
             case USER -> or(own.user(), userHistory);
             case ROOM -> or(own.room(), roomHistory);

@@ -31,7 +31,11 @@ public enum Script {
     /** One stream of events from a service: who drains it, and what is read from it. */
     INGRESS,
     /** What could not be delivered. */
-    LETTER;
+    LETTER,
+    /** Activation codes and their groups. */
+    CODE,
+    /** One group of the line application: counted, kept and published in one step. */
+    LINE("publish.lua");
 
     /** How the Redis in use spreads messages; decides which publish command the scripts call. */
     public enum Mode {
@@ -47,11 +51,18 @@ public enum Script {
         }
     }
 
-    private final String template = load(name().toLowerCase(Locale.ROOT) + ".lua");
+    private final String template;
     private final String[] sources = new String[Mode.values().length];
     private final String[] digests = new String[Mode.values().length];
 
     Script() {
+        this("");
+    }
+
+    /** @param appending the script it calls as {@code append(KEYS, ARGV)}; empty for none */
+    Script(String appending) {
+        String own = load(name().toLowerCase(Locale.ROOT) + ".lua");
+        template = appending.isEmpty() ? own : function(load(appending)) + own;
         for (Mode mode : Mode.values()) {
             sources[mode.ordinal()] = template.replace("@PUB@", mode.command);
             digests[mode.ordinal()] = sha1Of(sources[mode.ordinal()]);
@@ -74,7 +85,7 @@ public enum Script {
      * the event first, and answers offset, epoch, duplicate, receivers.
      */
     public static String functions(Mode mode) {
-        return "#!lua name=carillon\nlocal function append(KEYS, ARGV)\n" + PUBLISH.source(mode) + "end\n"
+        return "#!lua name=carillon\n" + function(PUBLISH.source(mode))
                 + "redis.register_function('carillon_publish', function(keys, args)\n"
                 + "  for i = 3, #args, 2 do\n"
                 + "    if args[i] == 'trusted' or args[i] == 'source' or args[i] == 'ack' then return redis.error_reply('CARILLONOPTION unknown option') end\n"
@@ -83,6 +94,10 @@ public enum Script {
                 + "  if reply.err then return reply end\n"
                 + "  return {reply[1], reply[2], reply[4], reply[5]}\n"
                 + "end)\n";
+    }
+
+    private static String function(String script) {
+        return "local function append(KEYS, ARGV)\n" + script + "end\n";
     }
 
     private static String load(String file) {
