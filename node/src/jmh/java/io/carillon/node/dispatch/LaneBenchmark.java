@@ -80,7 +80,8 @@ public class LaneBenchmark {
                 Map.of(),
                 EndpointSettings.History.DEFAULT,
                 Duration.ofSeconds(60),
-                Duration.ofSeconds(25));
+                Duration.ofSeconds(25),
+                false);
         for (int i = 0; i < sessions; i++) {
             Session session = new Session(
                     "s" + i,

@@ -249,6 +249,10 @@ final class Answers {
             @JsonProperty("expires_in") @Schema(description = "seconds", example = "30")
             long expiresIn) {}
 
+    @Schema(name = "ActivationCode")
+    record ActivationCode(
+            String code, @JsonProperty("group_id") long groupId) {}
+
     @Schema(name = "Nodes")
     record Nodes(List<Node> nodes) {}
 

@@ -26,7 +26,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
- * Lets callers with an API key through to everything under {@code /api/ws/}, and tells the controllers who it is. What
+ * Lets callers with an API key through to everything under {@code /api/ws/} and {@code /api/line/}, and tells the controllers who it is. What
  * has an identity of its own passes: tickets, event streams, the WebSocket endpoint. Controllers need the
  * {@link #CALLER}, so that none answers where this filter is missing.
  */
@@ -41,7 +41,9 @@ final class Gate implements WebFilter {
     /** A refused body is read and thrown away up to here, in bytes; beyond it the connection is closed. */
     private static final int READ_OUT = 16 * 1024 * 1024;
 
-    private static final PathPattern GUARDED = PathPatternParser.defaultInstance.parse("/api/ws/**");
+    private static final List<PathPattern> GUARDED = List.of(
+            PathPatternParser.defaultInstance.parse("/api/ws/**"),
+            PathPatternParser.defaultInstance.parse("/api/line/**"));
     private static final List<PathPattern> OWN_IDENTITY = List.of(
             PathPatternParser.defaultInstance.parse("/api/ws/tickets"),
             PathPatternParser.defaultInstance.parse("/api/ws/events"),
@@ -80,7 +82,8 @@ final class Gate implements WebFilter {
         }
         // The same parsed path that controllers are matched with: no spelling means one thing here and another there.
         PathContainer path = exchange.getRequest().getPath().pathWithinApplication();
-        if (GUARDED.matches(path) && OWN_IDENTITY.stream().noneMatch(own -> own.matches(path))) {
+        if (GUARDED.stream().anyMatch(guarded -> guarded.matches(path))
+                && OWN_IDENTITY.stream().noneMatch(own -> own.matches(path))) {
             HttpHeaders headers = exchange.getRequest().getHeaders();
             String caller = keys.caller(headers.getFirst(HttpHeaders.AUTHORIZATION), headers.getFirst("X-API-Key"));
             if (caller == null) {

@@ -18,7 +18,12 @@ final class Namespaces {
      * @throws ApiException when there is no such namespace
      */
     Namespace named(@Nullable String name) {
-        String wanted = name == null ? Namespace.PUSH.name() : name;
+        return named(name, Namespace.PUSH.name());
+    }
+
+    /** The same with a default of the caller's own. */
+    Namespace named(@Nullable String name, String otherwise) {
+        String wanted = name == null ? otherwise : name;
         if (!endpoints.serves(wanted)) throw new ApiException(404, "there is no such namespace");
         return new Namespace(wanted);
     }

@@ -12,6 +12,8 @@ import io.carillon.node.dialect.Dialect;
 import io.carillon.node.dialect.chat.ChatDialect;
 import io.carillon.node.dialect.conversation.ConversationDialect;
 import io.carillon.node.dialect.feedback.FeedbackDialect;
+import io.carillon.node.dialect.line.DashboardDialect;
+import io.carillon.node.dialect.line.WindowsDialect;
 import io.carillon.node.dialect.push.PushDialect;
 import io.carillon.node.dialect.push.PushEvents;
 import io.carillon.node.identity.Authenticator;
@@ -70,6 +72,16 @@ class DispatchConfiguration {
     @Bean
     Dialect conversationDialect() {
         return new ConversationDialect();
+    }
+
+    @Bean
+    Dialect lineWindowsDialect() {
+        return new WindowsDialect();
+    }
+
+    @Bean
+    Dialect lineDashboardDialect() {
+        return new DashboardDialect();
     }
 
     @Bean

@@ -47,7 +47,7 @@ final class Connection extends Carrier implements FrameReader.Sink {
         try {
             if (state == LINGERING || !(message instanceof ByteBuf bytes)) return;
             loop.bytesIn += bytes.readableBytes();
-            if (state == OPEN) mark = loop.now();
+            if (state == OPEN && !session.endpoint().mustSpeak()) mark = loop.now();
             reader.read(bytes, loop.now());
         } finally {
             ReferenceCountUtil.release(message);
@@ -101,6 +101,7 @@ final class Connection extends Carrier implements FrameReader.Sink {
     @Override
     public void message(byte[] text) {
         loop.framesIn++;
+        if (state == OPEN) mark = loop.now();
         try {
             reception.listener.received(session, text);
         } catch (RuntimeException e) {

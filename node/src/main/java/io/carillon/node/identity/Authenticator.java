@@ -74,6 +74,16 @@ public final class Authenticator {
         return counted(verdict);
     }
 
+    /** The refusal of an activation code that is none, counted as every other. */
+    public Verdict unknownCode() {
+        return counted(Reason.CODE.refuse("the activation code is unknown: ask an operator for one"));
+    }
+
+    /** The refusal of a request one of whose parameters is missing or malformed, counted as every other. */
+    public Verdict malformed(String sentence) {
+        return counted(Reason.PARAMETER.refuse(sentence));
+    }
+
     /** {@link #refresh} without ever blocking the caller, as {@link #authenticateAsync} does. */
     public CompletionStage<Verdict> refreshAsync(Principal current, String token) {
         return tokens == null || tokens.local()

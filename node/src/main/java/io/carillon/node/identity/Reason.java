@@ -30,6 +30,8 @@ enum Reason {
     /** A refresh for somebody else. */
     USER,
     API_KEY,
+    /** An activation code that is none. */
+    CODE,
     /** A malformed request parameter. */
     PARAMETER,
     /** It could not be found out: Redis or the key set is away. */

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param history how much is kept of the channels of its namespace; null fields for the defaults
  * @param silence a session that sends nothing for this long is closed with 4408
  * @param ping how often the server pings a session
+ * @param mustSpeak whether only whole messages break the silence; otherwise any frame does, pongs too
  */
 public record Endpoint(
         String name,
@@ -46,7 +47,8 @@ public record Endpoint(
         Map<String, Set<String>> senders,
         EndpointSettings.History history,
         Duration silence,
-        Duration ping) {
+        Duration ping,
+        boolean mustSpeak) {
     /** The one address of all event streams. */
     public static final String STREAMS = "/api/ws/events";
 
@@ -81,6 +83,7 @@ public record Endpoint(
                 senders,
                 history,
                 silence,
-                ping);
+                ping,
+                mustSpeak);
     }
 }

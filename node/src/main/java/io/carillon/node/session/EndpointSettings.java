@@ -50,6 +50,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
      * @param history how much is kept of its namespace's channels
      * @param silence a session that sends nothing for this long is closed with 4408
      * @param ping how often the server pings
+     * @param mustSpeak whether only messages break the silence; otherwise any frame does, the pongs of a browser too
      */
     public record One(
             @NotBlank @Pattern(regexp = "/[A-Za-z0-9/_-]{1,100}")
@@ -70,7 +71,8 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
             @DefaultValue Map<String, Set<String>> senders,
             @DefaultValue @Valid History history,
             @DefaultValue("60s") Duration silence,
-            @DefaultValue("25s") Duration ping) {
+            @DefaultValue("25s") Duration ping,
+            @DefaultValue("false") boolean mustSpeak) {
 
         public One {
             if (ping.toMillis() <= 0 || silence.compareTo(ping) <= 0) {
@@ -191,6 +193,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
                 one.senders(),
                 one.history(),
                 one.silence(),
-                one.ping());
+                one.ping(),
+                one.mustSpeak());
     }
 }

@@ -125,6 +125,9 @@ class ApiIT {
         "DELETE, /api/ws/rooms/r/members/u1",
         "GET, /api/ws/users/u1",
         "DELETE, /api/ws/users/u1",
+        "PUT, /api/line/activation-codes/HG66OP88",
+        "GET, /api/line/activation-codes/HG66OP88",
+        "DELETE, /api/line/activation-codes/HG66OP88",
         "GET, /api/ws/nodes",
         "GET, /api/ws/history?channel=broadcast",
         "GET, /api/ws/acks/e1?user=u1",
@@ -194,6 +197,71 @@ class ApiIT {
             assertThat(answer.header("Content-Security-Policy"))
                     .contains("default-src 'none'", "script-src 'self'", "frame-ancestors 'none'");
         }
+    }
+
+    // ---- activation codes
+
+    private Answer code(String method, String code, String body) {
+        return call(method, "/api/line/activation-codes/" + code, body, "X-API-Key", KEY);
+    }
+
+    @Test
+    void anActivationCodeIsPutMovedAndTakenAway() {
+        assertThat(code("PUT", "HG66OP88", "{\"group_id\":1}").is(201).json().toString())
+                .isEqualTo("{\"code\":\"HG66OP88\",\"group_id\":1}");
+        code("PUT", "HG66OP88", "{\"group_id\":1}").is(200);
+        assertThat(control.asked).as("whose sessions may stay").isEmpty();
+        assertThat(code("PUT", "HG66OP88", "{\"group_id\":9007199254740991}")
+                        .is(200)
+                        .json()
+                        .path("group_id")
+                        .asLong())
+                .isEqualTo(9007199254740991L);
+        assertThat(control.asked).containsExactly("kick line windows:HG66OP88");
+        assertThat(code("GET", "HG66OP88", null).is(200).json().path("group_id").asLong())
+                .isEqualTo(9007199254740991L);
+        call("GET", "/api/line/activation-codes/HG66OP88?namespace=other", null, "X-API-Key", KEY)
+                .isProblem(404);
+        code("DELETE", "HG66OP88", null).is(204);
+        assertThat(control.asked).hasSize(2);
+        code("GET", "HG66OP88", null).isProblem(404);
+        code("DELETE", "HG66OP88", null).isProblem(404);
+    }
+
+    @Test
+    void aMoveThatFailedHalfWayIsFinishedByItsRetry() {
+        redis.opsForHash().put("carillon:line:codes", "HG66OP88", "2 moving");
+        code("GET", "HG66OP88", null).is(200);
+        code("PUT", "HG66OP88", "{\"group_id\":2}").is(200);
+        assertThat(control.asked).containsExactly("kick line windows:HG66OP88");
+        code("PUT", "HG66OP88", "{\"group_id\":2}").is(200);
+        assertThat(control.asked).hasSize(1);
+        code("DELETE", "HG66OP89", null).isProblem(404);
+        assertThat(control.asked).as("where a removal may have failed half way").hasSize(2);
+    }
+
+    @Test
+    void aCodeOrGroupThatIsNoneIsRefusedAndNothingStored() {
+        for (String code :
+                List.of("abc", "a".repeat(65), "with%20space", "under_score", "%E4%BA%BA%E4%BA%BA%E4%BA%BA%E4%BA%BA")) {
+            code("PUT", code, "{\"group_id\":1}").isProblem(400);
+        }
+        for (String body : List.of(
+                "{}",
+                "[]",
+                "{\"group_id\":0}",
+                "{\"group_id\":-1}",
+                "{\"group_id\":1.5}",
+                "{\"group_id\":\"1\"}",
+                "{\"group_id\":9007199254740992}",
+                "{\"group_id\":1e30}",
+                "{")) {
+            code("PUT", "HG66OP88", body).isProblem(400);
+        }
+        assertThat(redis.hasKey("carillon:line:codes")).isFalse();
+        for (int i = 0; i < 3; i++) code("PUT", "code-" + i, "{\"group_id\":1}").is(201);
+        code("PUT", "code-3", "{\"group_id\":1}").isProblem(409);
+        code("PUT", "code-2", "{\"group_id\":2}").is(200);
     }
 
     // ---- publishing
@@ -850,6 +918,7 @@ class ApiIT {
                 Map.entry("/api/ws/tickets", Set.of("post")),
                 Map.entry("/api/ws/history", Set.of("get")),
                 Map.entry("/api/ws/acks/{id}", Set.of("get")),
+                Map.entry("/api/line/activation-codes/{code}", Set.of("put", "get", "delete")),
                 Map.entry("/api/ws/nodes", Set.of("get")),
                 Map.entry("/messages", Set.of("get", "post")),
                 Map.entry("/api/chat/messages", Set.of("post")),

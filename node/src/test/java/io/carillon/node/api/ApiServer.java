@@ -8,6 +8,7 @@ import io.carillon.model.event.EventCodec;
 import io.carillon.model.event.EventIds;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
+import io.carillon.node.app.ActivationCodes;
 import io.carillon.node.backplane.Backplane;
 import io.carillon.node.backplane.Backplane.Retention;
 import io.carillon.node.backplane.BackplaneListener;
@@ -68,8 +69,8 @@ class ApiServer {
 
     /** Scripts through Spring Data, in place of the backplane's connections. */
     @Bean
-    DeadLetters deadLetters(RedisConnectionFactory connections, Keys keys, Clock clock) {
-        ScriptRunner scripts = new ScriptRunner() {
+    ScriptRunner scripts(RedisConnectionFactory connections) {
+        return new ScriptRunner() {
             @Override
             public CompletionStage<Long> subscribers(String topic) {
                 throw new UnsupportedOperationException("letters have no subscribers");
@@ -97,7 +98,21 @@ class ApiServer {
                 }
             }
         };
+    }
+
+    @Bean
+    DeadLetters deadLetters(ScriptRunner scripts, Keys keys, Clock clock) {
         return new DeadLetters(scripts, keys, clock);
+    }
+
+    @Bean
+    Applications applications(EndpointSettings endpoints) {
+        return new Applications(List.of(), endpoints);
+    }
+
+    @Bean
+    ActivationCodes activationCodes(ScriptRunner scripts, Keys keys) {
+        return new ActivationCodes(scripts, keys, 3);
     }
 
     @Bean

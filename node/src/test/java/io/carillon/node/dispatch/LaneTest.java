@@ -51,7 +51,8 @@ class LaneTest {
             Map.of(),
             EndpointSettings.History.DEFAULT,
             Duration.ofSeconds(60),
-            Duration.ofSeconds(25));
+            Duration.ofSeconds(25),
+            false);
 
     private final DefaultEventLoop loop = new DefaultEventLoop();
     private final Dialect dialect = new PushDialect();

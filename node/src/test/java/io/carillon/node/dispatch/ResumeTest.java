@@ -135,7 +135,8 @@ class ResumeTest {
                 Map.of(),
                 EndpointSettings.History.DEFAULT,
                 Duration.ofSeconds(60),
-                Duration.ofSeconds(25));
+                Duration.ofSeconds(25),
+                false);
     }
 
     /** A client of the node. */

@@ -32,7 +32,12 @@ class ConnectionTest {
                 "carillon.endpoints.nervous.path=/nervous",
                 "carillon.endpoints.nervous.dialect=push",
                 "carillon.endpoints.nervous.ping=100ms",
-                "carillon.endpoints.nervous.silence=500ms");
+                "carillon.endpoints.nervous.silence=500ms",
+                "carillon.endpoints.strict.path=/strict",
+                "carillon.endpoints.strict.dialect=push",
+                "carillon.endpoints.strict.ping=100ms",
+                "carillon.endpoints.strict.silence=500ms",
+                "carillon.endpoints.strict.must-speak=true");
     }
 
     @AfterAll
@@ -82,6 +87,30 @@ class ConnectionTest {
             assertThat(frame.text()).isEqualTo("alive");
         }
         assertThat(node.echo.nextEnded().code()).isEqualTo(1006);
+    }
+
+    @Test
+    void whoMustSpeakIsNotKeptAliveByPongsAndPings() throws Exception {
+        try (RawClient client = node.open("/strict")) {
+            long begun = System.nanoTime();
+            Frame frame = client.frame();
+            boolean spoke = false;
+            while (frame.opcode() == 9 || frame.opcode() == 10 || frame.opcode() == 1) {
+                if (frame.opcode() == 9) {
+                    client.send(frame(0x8A, frame.payload()));
+                    client.send(frame(0x89, new byte[] {'x'}));
+                }
+                if (!spoke && System.nanoTime() - begun > 300_000_000L) {
+                    spoke = true;
+                    client.send(RawClient.text("here"));
+                }
+                frame = client.frame();
+            }
+            assertThat(frame.code()).isEqualTo(4408);
+            assertThat(Duration.ofNanos(System.nanoTime() - begun))
+                    .as("the message counted, and nothing after it")
+                    .isBetween(Duration.ofMillis(750), Duration.ofSeconds(4));
+        }
     }
 
     @Test

@@ -56,7 +56,8 @@ final class Member implements Publisher, AutoCloseable {
                     Map.of(),
                     EndpointSettings.History.DEFAULT,
                     Duration.ofSeconds(60),
-                    Duration.ofSeconds(25))));
+                    Duration.ofSeconds(25),
+                    false)));
 
     final Boot boot = Boot.random();
     final SimpleMeterRegistry registry = new SimpleMeterRegistry();

@@ -181,6 +181,15 @@ abstract class AclContract {
                     java.time.Duration.ofSeconds(10),
                     () -> nodes.get("/api/ws/dead-letters").path("dead_letters").size() > 0);
             assertThat(nodes.get("/api/ws/status").path("online_count").asInt()).isEqualTo(1);
+            nodes.call("PUT", "/api/line/activation-codes/ACL-1", "{\"group_id\":1}");
+            try (Client desk = Client.connect(nodes.url(0) + "/ws/windows?activation_code=ACL-1")) {
+                for (String data : List.of(
+                        "\"incoming\",\"data\":{\"line_account_id\":\"a\",\"incoming_line_id\":\"x\"}",
+                        "\"customer_sync\",\"data\":{\"customer_id\":\"c\"}")) {
+                    desk.send("{\"activation_code\":\"ACL-1\",\"id\":\"1\",\"type\":" + data + "}");
+                }
+                desk.next("customer_sync_received");
+            }
             assertThat(admin.call("ACL", "LOG", "COUNT", "5")).doesNotContain("carillon-node");
         }
         try (Resp user = as("carillon-node")) {

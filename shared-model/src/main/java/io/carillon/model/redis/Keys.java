@@ -237,6 +237,16 @@ public record Keys(String prefix, int partitions) {
         return prefix + ":dead-letters";
     }
 
+    /** Hash of the activation codes of the namespace: code to group. */
+    public String codes(Namespace namespace) {
+        return prefix + ':' + namespace.name() + ":codes";
+    }
+
+    /** What a group of the line application keeps beside its room, as {@code line.lua} says. */
+    public String group(ChannelName room, String part) {
+        return prefix + ':' + room.namespace().name() + ":group:{" + room.id() + "}:" + part;
+    }
+
     /** A ticket: the token it stands for, under its hash. */
     public String ticket(String hash) {
         return prefix + ":ticket:" + hash;

@@ -33,7 +33,11 @@ public enum Script {
     /** What could not be delivered. */
     LETTER,
     /** Messages of a conversation or chat: numbered, kept and published in one step. */
-    MESSAGE("publish.lua");
+    MESSAGE("publish.lua"),
+    /** Activation codes and their groups. */
+    CODE,
+    /** One group of the line application: counted, kept and published in one step. */
+    LINE("publish.lua");
 
     /** How the Redis in use spreads messages; decides which publish command the scripts call. */
     public enum Mode {
