@@ -1,5 +1,5 @@
 // What the tests have in common.
-export const client = new URL('../../main/resources/static/client/', import.meta.url);
+export const client = new URL('../../main/resources/carillon/static/client/', import.meta.url);
 
 /** Lets everything run that waits for nothing but its turn. */
 export const turn = async () => {

@@ -6,18 +6,24 @@ import java.util.Map;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
-import org.springframework.context.ApplicationContextInitializer;
 import org.springframework.context.ConfigurableApplicationContext;
 import sun.misc.Signal;
 
 /** One node in a process of its own. */
-@SpringBootApplication
+@SpringBootApplication(
+        // Beside Netty's it would define the management server's factory a second time, where Tomcat is there, too.
+        excludeName =
+                "org.springframework.boot.tomcat.autoconfigure.actuate.web.server.TomcatReactiveManagementContextAutoConfiguration")
 public class CarillonNode {
+    /**
+     * Where a node's own settings lie on the class path: not where Boot looks by itself, since in an application that has
+     * a node inside they would be that application's.
+     */
+    static final String SETTINGS = "carillon/";
+
     public static void main(String[] arguments) {
-        var application = new SpringApplication(CarillonNode.class);
-        application.setWebApplicationType(WebApplicationType.REACTIVE);
-        application.addInitializers(initializer());
-        application.setDefaultProperties(Map.of("carillon.ops.own-process", true));
+        SpringApplication application = application();
+        application.setDefaultProperties(defaults(true));
         exitCleanlyOnTermination(application.run(arguments));
     }
 
@@ -27,8 +33,23 @@ public class CarillonNode {
         Signal.handle(new Signal("TERM"), signal -> retirement.begin());
     }
 
-    /** Completes what the settings leave open before the node starts. */
-    public static ApplicationContextInitializer<ConfigurableApplicationContext> initializer() {
-        return new Alone();
+    /** A node to run; its process is not the node's own, and does not end with it. */
+    public static SpringApplication application() {
+        var application = new SpringApplication(CarillonNode.class);
+        application.setWebApplicationType(WebApplicationType.REACTIVE);
+        // Completes what the settings leave open before the node starts.
+        application.addInitializers(new Alone());
+        application.setDefaultProperties(defaults(false));
+        return application;
+    }
+
+    private static Map<String, Object> defaults(boolean ownProcess) {
+        return Map.of(
+                "carillon.ops.own-process",
+                ownProcess,
+                // The node's settings, and over them whatever lies where Boot looks.
+                "spring.config.location",
+                "classpath:/" + SETTINGS + ",optional:classpath:/;optional:classpath:/config/,"
+                        + "optional:file:./;optional:file:./config/;optional:file:./config/*/");
     }
 }

@@ -68,13 +68,8 @@ class ApiConfiguration {
     }
 
     @Bean
-    OpenAPI apiFrame() {
-        return ApiDescription.frame();
-    }
-
-    @Bean
-    ApiDescription apiDescription() {
-        return new ApiDescription();
+    Gate apiGate(ApiKeys keys, ApiSettings settings, ObjectProvider<MeterRegistry> registry) {
+        return new Gate(keys, settings, registry.getIfAvailable(SimpleMeterRegistry::new));
     }
 
     /** What only the node's own server needs. */
@@ -87,8 +82,13 @@ class ApiConfiguration {
         }
 
         @Bean
-        Gate apiGate(ApiKeys keys, ApiSettings settings, ObjectProvider<MeterRegistry> registry) {
-            return new Gate(keys, settings, registry.getIfAvailable(SimpleMeterRegistry::new));
+        OpenAPI apiFrame() {
+            return ApiDescription.frame();
+        }
+
+        @Bean
+        ApiDescription apiDescription() {
+            return new ApiDescription();
         }
 
         @Bean

@@ -9,11 +9,13 @@ import java.util.Locale;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 import org.springframework.core.annotation.Order;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferLimitException;
 import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
+import org.springframework.http.ResponseEntity;
 import org.springframework.http.server.PathContainer;
 import org.springframework.http.server.reactive.ServerHttpRequest;
 import org.springframework.http.server.reactive.ServerHttpRequestDecorator;
@@ -39,7 +41,9 @@ final class Gate implements WebFilter {
     static final int MAX_BODY = 1024 * 1024;
 
     /** A refused body is read and thrown away up to here, in bytes; beyond it the connection is closed. */
-    private static final int READ_OUT = 16 * 1024 * 1024;
+    static final int READ_OUT = 16 * 1024 * 1024;
+
+    static final String TOO_LARGE = "the body is larger than 1 MiB";
 
     private static final List<PathPattern> GUARDED = List.of(
             PathPatternParser.defaultInstance.parse("/api/ws/**"),
@@ -75,31 +79,58 @@ final class Gate implements WebFilter {
         }
     }
 
-    @Override
-    public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
-        if (ambiguous(exchange.getRequest().getURI().getRawPath())) {
-            return refuse(exchange, 400, "the address is malformed");
+    /**
+     * What is to become of a request, whatever server has it.
+     *
+     * @param refusal the answer; null for none yet
+     * @param caller who calls; null for somebody with an identity of another kind
+     */
+    record Judgement(
+            @Nullable ResponseEntity<Problem> refusal, @Nullable String caller) {
+        static Judgement refused(int status, String sentence) {
+            return new Judgement(Problems.of(status, sentence), null);
         }
-        // The same parsed path that controllers are matched with: no spelling means one thing here and another there.
-        PathContainer path = exchange.getRequest().getPath().pathWithinApplication();
+    }
+
+    /**
+     * Judges a request by its head.
+     *
+     * @param raw its path as it was sent
+     * @param path the same parsed path that controllers are matched with: no spelling means one thing here and another
+     *     there
+     */
+    Judgement judge(String raw, PathContainer path, HttpHeaders headers) {
+        if (ambiguous(raw)) return Judgement.refused(400, "the address is malformed");
+        String caller = null;
         if (GUARDED.stream().anyMatch(guarded -> guarded.matches(path))
                 && OWN_IDENTITY.stream().noneMatch(own -> own.matches(path))) {
-            HttpHeaders headers = exchange.getRequest().getHeaders();
-            String caller = keys.caller(headers.getFirst(HttpHeaders.AUTHORIZATION), headers.getFirst("X-API-Key"));
+            caller = keys.caller(headers.getFirst(HttpHeaders.AUTHORIZATION), headers.getFirst("X-API-Key"));
             if (caller == null) {
-                return refuse(
-                        exchange, 401, "this call needs an API key: `Authorization: Bearer <key>` or `X-API-Key`");
+                return Judgement.refused(
+                        401, "this call needs an API key: `Authorization: Bearer <key>` or `X-API-Key`");
             }
             if (!mayCall(caller)) {
                 limited.increment();
-                return refuse(exchange, 429, "too many calls with this API key: slow down");
+                return Judgement.refused(429, "too many calls with this API key: slow down");
             }
-            exchange.getAttributes().put(CALLER, caller);
         }
-        if (exchange.getRequest().getHeaders().getContentLength() > READ_OUT) {
-            exchange.getResponse().getHeaders().set(HttpHeaders.CONNECTION, "close");
-            return refuse(exchange, 413, "the body is larger than 1 MiB");
+        if (headers.getContentLength() > READ_OUT) return Judgement.refused(413, TOO_LARGE);
+        return new Judgement(null, caller);
+    }
+
+    @Override
+    public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
+        ServerHttpRequest request = exchange.getRequest();
+        Judgement judgement = judge(
+                request.getURI().getRawPath(), request.getPath().pathWithinApplication(), request.getHeaders());
+        ResponseEntity<Problem> refusal = judgement.refusal();
+        if (refusal != null) {
+            if (refusal.getStatusCode().value() == 413) {
+                exchange.getResponse().getHeaders().set(HttpHeaders.CONNECTION, "close");
+            }
+            return ProblemHandler.write(exchange, refusal);
         }
+        if (judgement.caller() != null) exchange.getAttributes().put(CALLER, judgement.caller());
         return chain.filter(
                 exchange.mutate().request(new Bounded(exchange.getRequest())).build());
     }
@@ -128,7 +159,7 @@ final class Gate implements WebFilter {
                             if (total > READ_OUT) sink.error(new DataBufferLimitException("the body does not end"));
                         })
                         .concatWith(Mono.defer(() -> read.get() > MAX_BODY
-                                ? Mono.error(new DataBufferLimitException("the body is larger than 1 MiB"))
+                                ? Mono.error(new DataBufferLimitException(TOO_LARGE))
                                 : Mono.empty()));
             });
         }
@@ -147,9 +178,5 @@ final class Gate implements WebFilter {
 
     private static boolean dots(String path) {
         return path.contains("/./") || path.contains("/../") || path.endsWith("/.") || path.endsWith("/..");
-    }
-
-    private static Mono<Void> refuse(ServerWebExchange exchange, int status, String sentence) {
-        return ProblemHandler.write(exchange, Problems.of(status, sentence));
     }
 }

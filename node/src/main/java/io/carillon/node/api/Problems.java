@@ -7,11 +7,13 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ThreadLocalRandom;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.springframework.beans.TypeMismatchException;
 import org.springframework.dao.DataAccessException;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.MediaType;
 import org.springframework.http.ResponseEntity;
+import org.springframework.http.converter.HttpMessageNotReadableException;
 import org.springframework.web.ErrorResponse;
 
 /** What callers are told when something is wrong: a fixed or written sentence, never the text of an exception. */
@@ -30,6 +32,9 @@ final class Problems {
                 of(invalid.code() == InvalidEventException.Code.TOO_LARGE ? 413 : 400, invalid.sentence());
             case BackplaneException away -> of(ApiException.unavailable(away));
             case DataAccessException away -> of(ApiException.unavailable(away));
+            // Where Spring MVC runs the controllers, these say nothing of a status.
+            case HttpMessageNotReadableException unreadable -> of(400, sentence(400));
+            case TypeMismatchException mistyped when !(cause instanceof ErrorResponse) -> of(400, sentence(400));
             case ErrorResponse known -> {
                 int status = known.getStatusCode().value();
                 if (status >= 500) log.error("A call failed", cause);

@@ -1,6 +1,5 @@
 package io.carillon.node.edge;
 
-import io.carillon.node.identity.Principal;
 import io.carillon.node.session.Bucket;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
@@ -9,16 +8,12 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.util.ReferenceCountUtil;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A session's WebSocket connection after the 101: reads frames, answers pings and closes.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // what fails closes the channel, which channelInactive sees
-final class Connection extends Carrier implements FrameReader.Sink {
-    private static final Logger log = LoggerFactory.getLogger(Connection.class);
-
+final class Connection extends NettyCarrier implements FrameReader.Sink {
     private final FrameReader reader;
 
     private long nextPing;
@@ -31,8 +26,9 @@ final class Connection extends Carrier implements FrameReader.Sink {
 
     private boolean answered;
 
-    Connection(Reception reception, EdgeLoop loop, Endpoint endpoint, Principal principal, String address) {
-        super(reception, loop, endpoint, principal, address, null);
+    Connection(Reception reception, EdgeLoop loop, Interview.Accepted accepted) {
+        super(reception, loop, accepted);
+        Endpoint endpoint = accepted.endpoint();
         this.reader = new FrameReader(this, endpoint.maxMessage(), reception.settings.fragments());
         this.controls = mark;
         // Spread, so that those who came together are not pinged together ever after.
@@ -102,12 +98,7 @@ final class Connection extends Carrier implements FrameReader.Sink {
     public void message(byte[] text) {
         loop.framesIn++;
         if (state == OPEN) mark = loop.now();
-        try {
-            reception.listener.received(session, text);
-        } catch (RuntimeException e) {
-            log.error("A message could not be handled; its session is closed. session={}", session.id(), e);
-            close(CloseCode.INTERNAL_ERROR);
-        }
+        reception.received(session, text);
     }
 
     @Override

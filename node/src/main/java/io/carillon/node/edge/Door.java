@@ -161,20 +161,21 @@ final class Door extends ChannelDuplexHandler implements Timed {
             return new Claim(new Refusal(431, "too many headers", "malformed"), EdgeMetrics.NO_ENDPOINT, body, false);
         }
         String path = Handshake.path(request.uri());
-        if (path.equals(Endpoint.STREAMS)) return stream(request, body);
+        var head = new Head.OfNetty(request);
+        if (path.equals(Endpoint.STREAMS)) return stream(head, body);
         Entrance entrance = reception.entrance(path);
         if (entrance == null) {
-            boolean foreign = Handshake.upgrades(request) && !reception.settings.foreignUpgrades();
+            boolean foreign = Handshake.upgrades(head) && !reception.settings.foreignUpgrades();
             return foreign ? new Claim(Refusal.NOT_FOUND, EdgeMetrics.NO_ENDPOINT, body, false) : null;
         }
         return new Claim(
-                Handshake.read(request, entrance, reception.proxies, peer(), tls()),
+                Handshake.read(head, entrance, reception.proxies, peer(), tls()),
                 entrance.endpoint().name(),
                 body,
                 false);
     }
 
-    private Claim stream(HttpRequest request, boolean body) {
+    private Claim stream(Head request, boolean body) {
         Knock knock = StreamRequest.read(request, reception, peer(), tls());
         String endpoint = knock instanceof StreamRequest found
                 ? found.entrance().endpoint().name()

@@ -27,9 +27,9 @@ import reactor.core.publisher.Mono;
 import reactor.netty.channel.AbortedException;
 import reactor.netty.http.server.HttpServer;
 
-/** Wires this room into Boot's HTTP server. */
+/** Wires this room, into Boot's HTTP server or ahead of a servlet container's. */
 @Configuration(proxyBeanMethods = false)
-@ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.REACTIVE)
+@ConditionalOnWebApplication
 @EnableConfigurationProperties({EdgeSettings.class, EndpointSettings.class, OutboxSettings.class})
 class EdgeConfiguration {
 
@@ -49,15 +49,7 @@ class EdgeConfiguration {
     }
 
     @Bean
-    ReactorResourceFactory reactorResourceFactory(EdgeLoops loops) {
-        var factory = new ReactorResourceFactory();
-        factory.setUseGlobalResources(false);
-        factory.setLoopResources(loops.resources());
-        return factory;
-    }
-
-    @Bean
-    Edge edge(
+    Reception reception(
             EdgeSettings settings,
             OutboxSettings outbox,
             EndpointSettings endpointSettings,
@@ -66,7 +58,6 @@ class EdgeConfiguration {
             ObjectProvider<UserSessions> userSessions,
             SessionListener listener,
             SessionIds ids,
-            ObjectProvider<DrainListener> drainListeners,
             ObjectProvider<MeterRegistry> registry,
             ObjectProvider<Clock> clock) {
         List<Endpoint> endpoints = endpointSettings.list();
@@ -74,7 +65,7 @@ class EdgeConfiguration {
                 registry.getIfAvailable(SimpleMeterRegistry::new),
                 loops,
                 endpoints.stream().map(Endpoint::name).toList());
-        var reception = new Reception(
+        return new Reception(
                 settings,
                 outbox,
                 endpoints,
@@ -85,33 +76,60 @@ class EdgeConfiguration {
                 ids,
                 metrics,
                 clock.getIfAvailable(Clock::systemUTC));
+    }
+
+    @Bean
+    Edge edge(Reception reception, EdgeLoops loops, ObjectProvider<DrainListener> drainListeners) {
         return new Edge(reception, loops, drainListeners.orderedStream().toList());
     }
 
-    @Bean
-    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> edgeCustomizer(EdgeSettings settings, Edge edge) {
-        return factory -> factory.addServerCustomizers(server -> customize(server, settings, edge));
+    /** In a process of its own. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.REACTIVE)
+    static class Own {
+        @Bean
+        ReactorResourceFactory reactorResourceFactory(EdgeLoops loops) {
+            var factory = new ReactorResourceFactory();
+            factory.setUseGlobalResources(false);
+            factory.setLoopResources(loops.resources());
+            return factory;
+        }
+
+        @Bean
+        WebServerFactoryCustomizer<NettyReactiveWebServerFactory> edgeCustomizer(EdgeSettings settings, Edge edge) {
+            return factory -> factory.addServerCustomizers(server -> customize(server, settings, edge));
+        }
+
+        /** A client that leaves in the middle of its request is no news, and nothing can be answered to it. */
+        @Bean
+        @Order(Ordered.HIGHEST_PRECEDENCE)
+        WebExceptionHandler clientsThatLeft() {
+            return (exchange, failure) -> failure instanceof AbortedException || AbortedException.isConnectionReset(failure)
+                    ? Mono.empty()
+                    : Mono.error(failure);
+        }
+
+        private static HttpServer customize(HttpServer server, EdgeSettings settings, Edge edge) {
+            return server.option(ChannelOption.SO_BACKLOG, settings.backlog())
+                    .childOption(ChannelOption.TCP_NODELAY, true)
+                    .childOption(ChannelOption.RECVBUF_ALLOCATOR, new AdaptiveRecvByteBufAllocator(64, 512, 16 * 1024))
+                    .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(32 * 1024, 64 * 1024))
+                    .httpRequestDecoder(decoder -> decoder.maxInitialLineLength(
+                                    Math.toIntExact(settings.initialLine().toBytes()))
+                            .maxHeaderSize(Math.toIntExact(settings.headerSize().toBytes()))
+                            .validateHeaders(true))
+                    .doOnChannelInit((observer, channel, remote) -> edge.accepted(channel))
+                    .doOnBound(listening -> edge.bound(listening.channel().localAddress()));
+        }
     }
 
-    /** A client that leaves in the middle of its request is no news, and nothing can be answered to it. */
-    @Bean
-    @Order(Ordered.HIGHEST_PRECEDENCE)
-    WebExceptionHandler clientsThatLeft() {
-        return (exchange, failure) -> failure instanceof AbortedException || AbortedException.isConnectionReset(failure)
-                ? Mono.empty()
-                : Mono.error(failure);
-    }
-
-    private static HttpServer customize(HttpServer server, EdgeSettings settings, Edge edge) {
-        return server.option(ChannelOption.SO_BACKLOG, settings.backlog())
-                .childOption(ChannelOption.TCP_NODELAY, true)
-                .childOption(ChannelOption.RECVBUF_ALLOCATOR, new AdaptiveRecvByteBufAllocator(64, 512, 16 * 1024))
-                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, new WriteBufferWaterMark(32 * 1024, 64 * 1024))
-                .httpRequestDecoder(decoder -> decoder.maxInitialLineLength(
-                                Math.toIntExact(settings.initialLine().toBytes()))
-                        .maxHeaderSize(Math.toIntExact(settings.headerSize().toBytes()))
-                        .validateHeaders(true))
-                .doOnChannelInit((observer, channel, remote) -> edge.accepted(channel))
-                .doOnBound(listening -> edge.bound(listening.channel().localAddress()));
+    /** Inside a servlet application. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
+    static class Embedded {
+        @Bean
+        ServletDoor servletDoor(Reception reception, EdgeLoops loops) {
+            return new ServletDoor(reception, loops);
+        }
     }
 }

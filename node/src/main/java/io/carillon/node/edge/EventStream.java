@@ -1,9 +1,6 @@
 package io.carillon.node.edge;
 
-import io.carillon.node.identity.Principal;
 import io.carillon.node.session.CloseCode;
-import io.carillon.node.session.Endpoint;
-import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.ChannelHandlerContext;
@@ -16,17 +13,16 @@ import java.util.concurrent.ThreadLocalRandom;
  * nothing; that it is gone is seen when the kernel cannot bring it a comment for as long as a session may be silent.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // what fails closes the channel, which channelInactive sees
-final class EventStream extends Carrier {
+final class EventStream extends NettyCarrier {
     /** How long sent bytes may stay unacknowledged, milliseconds (tcp(7), TCP_USER_TIMEOUT). */
     private static final ChannelOption<Integer> USER_TIMEOUT =
             ChannelOption.valueOf("io.netty.channel.epoll.EpollChannelOption#TCP_USER_TIMEOUT");
 
     private long nextComment;
 
-    EventStream(
-            Reception reception, EdgeLoop loop, Endpoint endpoint, Principal principal, String address, Trail trail) {
-        super(reception, loop, endpoint, principal, address, trail);
-        long pause = endpoint.ping().toNanos();
+    EventStream(Reception reception, EdgeLoop loop, Interview.Accepted accepted) {
+        super(reception, loop, accepted);
+        long pause = accepted.endpoint().ping().toNanos();
         this.nextComment = mark + pause / 2 + ThreadLocalRandom.current().nextLong(pause / 2 + 1);
     }
 
@@ -70,10 +66,14 @@ final class EventStream extends Carrier {
 
     @Override
     void sayGoodbye(CloseCode code) {
-        String why = "event: close\ndata: {\"type\":\"close\",\"code\":" + code.code() + ",\"reason\":\""
-                + code.reason() + "\"}\n\n";
-        ByteBuf last = ByteBufUtil.writeAscii(context.alloc(), why);
+        ByteBuf last = ByteBufUtil.writeAscii(context.alloc(), goodbye(code));
         Farewell.send(context, last);
+    }
+
+    /** The last block of a stream. */
+    static String goodbye(CloseCode code) {
+        return "event: close\ndata: {\"type\":\"close\",\"code\":" + code.code() + ",\"reason\":\"" + code.reason()
+                + "\"}\n\n";
     }
 
     @Override

@@ -1,10 +1,5 @@
 package io.carillon.node.edge;
 
-import io.carillon.model.channel.ChannelName;
-import io.carillon.node.identity.Principal;
-import io.carillon.node.identity.Verdict;
-import io.carillon.node.session.Endpoint;
-import io.carillon.node.session.Trail;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufUtil;
 import io.netty.channel.Channel;
@@ -16,9 +11,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.CompletionStage;
-import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * an {@link EventStream}, or with a {@link Refusal} and waits for the client to leave. Owned by its loop.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // what fails closes the channel, which channelInactive sees
-final class Gate extends ChannelInboundHandlerAdapter implements Timed {
+final class Gate extends ChannelInboundHandlerAdapter implements Timed, Interview.Applicant {
     private static final Logger log = LoggerFactory.getLogger(Gate.class);
     private static final byte[] GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11".getBytes(StandardCharsets.US_ASCII);
 
@@ -47,11 +39,7 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
     private boolean answered;
     private String endpoint = EdgeMetrics.NO_ENDPOINT;
 
-    /** Whom the admission counted in; null when nobody. */
-    private @Nullable String admitted;
-
-    /** What an event stream asked for. */
-    private @Nullable Trail trail;
+    private @Nullable Interview interview;
 
     /** @param stream whether an event stream is asked for */
     Gate(Reception reception, EdgeLoop loop, boolean stream) {
@@ -82,150 +70,29 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
                 context.channel().config().setAutoRead(true);
             }
             case Arrival arrival -> {
-                Refusal refusal = reception.admission.admit(arrival.address(), loop.exactly());
-                if (refusal != null) {
-                    refuse(refusal, endpoint, true);
-                    return;
-                }
-                admitted = arrival.address();
-                if (arrival instanceof StreamRequest request && !readTrail(request)) return;
-                identify(arrival);
+                interview = new Interview(reception, loop, arrival, this);
+                interview.begin();
             }
         }
     }
 
-    /** Whether the request says in an understandable way what it wants; if not, it is answered. */
-    private boolean readTrail(StreamRequest request) {
-        Endpoint endpoint = request.entrance().endpoint();
-        try {
-            trail = Trail.read(endpoint.namespace(), request.channels(), request.lastEventId());
-            return true;
-        } catch (IllegalArgumentException e) {
-            refuse(Refusal.malformed(String.valueOf(e.getMessage())), endpoint.name(), true);
-            return false;
-        }
+    @Override
+    public boolean waits() {
+        return !answered && context.channel().isActive();
     }
 
-    private static boolean mayHave(Trail trail, Principal principal) {
-        for (ChannelName channel : trail.channels()) {
-            boolean may = switch (channel.kind()) {
-                case USER -> channel.id().equals(principal.user());
-                case BROADCAST -> true;
-                case ROOM -> principal.mayJoin(channel.id());
-            };
-            if (!may) return false;
-        }
-        return true;
+    @Override
+    public void refuse(Refusal refusal, String endpoint) {
+        refuse(refusal, endpoint, true);
     }
 
-    private void identify(Arrival handshake) {
-        Endpoint endpoint = handshake.entrance().endpoint();
-        CompletionStage<Verdict> verdict;
-        try {
-            verdict = reception.gatekeeper.admit(endpoint, handshake.credentials(), handshake.address());
-        } catch (RuntimeException e) {
-            if (reception.mayLog()) log.error("Identities cannot be checked. endpoint={}", endpoint.name(), e);
-            refuse(Refusal.UNDECIDED, endpoint.name(), true);
-            return;
-        }
-        onLoop(verdict, (given, failure) -> {
-            if (given == null) {
-                if (reception.mayLog()) {
-                    log.warn("An identity could not be checked. endpoint={} cause={}", endpoint.name(), cause(failure));
-                }
-                refuse(Refusal.UNDECIDED, endpoint.name(), true);
-                return;
-            }
-            switch (given) {
-                case Verdict.Refused refused ->
-                    refuse(
-                            new Refusal(refused.status(), refused.sentence(), reason(refused.status())),
-                            endpoint.name(),
-                            true);
-                case Verdict.Granted granted -> count(handshake, granted);
-            }
-        });
-    }
-
-    /** Words for the metric: the identity room counts its own, finer ones. */
-    private static String reason(int status) {
-        return switch (status) {
-            case 400 -> "parameters";
-            case 401 -> "identity";
-            case 403 -> "forbidden";
-            default -> "undecided";
-        };
-    }
-
-    private void count(Arrival handshake, Verdict.Granted granted) {
-        Endpoint endpoint = handshake.entrance().endpoint();
-        Trail asked = trail;
-        if (asked != null && !mayHave(asked, granted.principal())) {
-            refuse(Refusal.NOT_YOURS, endpoint.name(), true);
-            return;
-        }
-        int most = endpoint.sessionsPerUser();
-        if (most > 0 && endpoint.overLimit().code() != null) {
-            // The oldest goes when this one is in.
-            reception.admission.enter(endpoint.namespace(), granted.principal().user());
-            accept(handshake, granted);
-            return;
-        }
-        if (most == 0) {
-            accept(handshake, granted);
-            return;
-        }
-        String user = granted.principal().user();
-        if (reception.admission.enter(endpoint.namespace(), user) > most) {
-            reception.admission.leave(endpoint.namespace(), user);
-            refuse(Refusal.USER, endpoint.name(), true);
-            return;
-        }
-        UserSessions everywhere = reception.userSessions;
-        if (everywhere == null) {
-            accept(handshake, granted);
-            return;
-        }
-        // Counted in from here on: whatever comes of it, accept() hands it to the session or this gives it back.
-        CompletionStage<Long> count;
-        try {
-            count = everywhere.sessionsOf(endpoint.namespace(), user);
-        } catch (RuntimeException e) {
-            reception.admission.leave(endpoint.namespace(), user);
-            if (reception.mayLog()) log.error("Sessions of a user cannot be counted. endpoint={}", endpoint.name(), e);
-            refuse(Refusal.UNDECIDED, endpoint.name(), true);
-            return;
-        }
-        BiConsumer<@Nullable Long, @Nullable Throwable> counted = (others, failure) -> {
-            if (answered || !context.channel().isActive()) {
-                reception.admission.leave(endpoint.namespace(), user);
-            } else if (others != null && others >= most) {
-                reception.admission.leave(endpoint.namespace(), user);
-                refuse(Refusal.USER, endpoint.name(), true);
-            } else {
-                // Where the cluster cannot be asked, this node's own count has to do.
-                accept(handshake, granted);
-            }
-        };
-        onLoopAlways(count, counted);
-    }
-
-    private void accept(Arrival handshake, Verdict.Granted granted) {
-        Endpoint endpoint = handshake.entrance().endpoint();
-        Principal principal = granted.principal();
-        String address = admitted;
+    @Override
+    public void accept(Interview.Accepted accepted) {
         Channel channel = context.channel();
-        if (reception.admission.draining() || address == null || !channel.isActive()) {
-            if (endpoint.sessionsPerUser() > 0) reception.admission.leave(endpoint.namespace(), principal.user());
-            refuse(Refusal.DRAINING, endpoint.name(), true);
-            return;
-        }
-        Carrier connection = carrier(handshake, principal, address);
+        NettyCarrier connection = carrier(accepted);
         answered = true;
-        admitted = null;
-        reception.metrics.connected(endpoint.name(), "accepted");
-        ByteBuf answer = switch (handshake) {
-            case Handshake upgrade -> switching(upgrade.key(), granted.subprotocol());
+        ByteBuf answer = switch (accepted.arrival()) {
+            case Handshake upgrade -> switching(upgrade.key(), accepted.subprotocol());
             case StreamRequest request -> request.accept(context.alloc());
         };
         context.write(answer, context.voidPromise());
@@ -253,12 +120,10 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
         channel.config().setAutoRead(true);
     }
 
-    private Carrier carrier(Arrival arrival, Principal principal, String address) {
-        Endpoint endpoint = arrival.entrance().endpoint();
-        Trail asked = trail;
-        return asked == null
-                ? new Connection(reception, loop, endpoint, principal, address)
-                : new EventStream(reception, loop, endpoint, principal, address, asked);
+    private NettyCarrier carrier(Interview.Accepted accepted) {
+        return accepted.trail() == null
+                ? new Connection(reception, loop, accepted)
+                : new EventStream(reception, loop, accepted);
     }
 
     private ByteBuf switching(String key, @Nullable String subprotocol) {
@@ -327,34 +192,12 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed {
     }
 
     private void giveBack() {
-        String address = admitted;
-        admitted = null;
-        if (address != null) reception.admission.release(address);
+        if (interview != null) interview.end();
     }
 
     private void releaseEarly() {
         early.forEach(ReferenceCountUtil::release);
         early.clear();
-    }
-
-    private <T> void onLoop(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
-        onLoopAlways(stage, (result, failure) -> {
-            if (!answered && context.channel().isActive()) then.accept(result, failure);
-        });
-    }
-
-    private <T> void onLoopAlways(CompletionStage<T> stage, BiConsumer<@Nullable T, @Nullable Throwable> then) {
-        stage.whenComplete((result, failure) -> {
-            if (loop.executor().inEventLoop()) then.accept(result, failure);
-            else loop.executor().execute(() -> then.accept(result, failure));
-        });
-    }
-
-    private static String cause(@Nullable Throwable failure) {
-        Throwable cause = failure instanceof CompletionException wrapped && wrapped.getCause() != null
-                ? wrapped.getCause()
-                : failure;
-        return String.valueOf(cause);
     }
 
     @Override

@@ -1,11 +1,6 @@
 package io.carillon.node.edge;
 
 import io.carillon.node.identity.Credentials;
-import io.netty.handler.codec.http.HttpHeaderNames;
-import io.netty.handler.codec.http.HttpHeaders;
-import io.netty.handler.codec.http.HttpMethod;
-import io.netty.handler.codec.http.HttpRequest;
-import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import java.net.InetAddress;
 import java.util.ArrayList;
@@ -52,33 +47,28 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
     }
 
     /** Whether it asks for WebSocket at all, well-formed or not. */
-    static boolean upgrades(HttpRequest request) {
-        return lists(request.headers(), HttpHeaderNames.UPGRADE, "websocket");
+    static boolean upgrades(Head request) {
+        return lists(request, "upgrade", "websocket");
     }
 
     /** Whether a body comes with it, which a handshake must not have: behind a proxy it may be a second request. */
-    static boolean hasBody(HttpRequest request) {
-        HttpHeaders headers = request.headers();
-        if (headers.contains(HttpHeaderNames.TRANSFER_ENCODING)) return true;
-        String length = headers.get(HttpHeaderNames.CONTENT_LENGTH);
-        return length != null && !length.trim().equals("0");
+    static boolean hasBody(Head request) {
+        if (!request.all("transfer-encoding").isEmpty()) return true;
+        List<String> lengths = request.all("content-length");
+        return !lengths.isEmpty() && !lengths.getFirst().trim().equals("0");
     }
 
     /** Reads the request, in the order in which a client is to be told what is wrong. */
-    static Knock read(
-            HttpRequest request, Entrance entrance, Proxies proxies, @Nullable InetAddress peer, boolean tls) {
-        HttpHeaders headers = request.headers();
-        if (!request.method().equals(HttpMethod.GET)) return Refusal.METHOD;
-        if (!request.protocolVersion().equals(HttpVersion.HTTP_1_1)
-                || !upgrades(request)
-                || !lists(headers, HttpHeaderNames.CONNECTION, "upgrade")) {
+    static Knock read(Head request, Entrance entrance, Proxies proxies, @Nullable InetAddress peer, boolean tls) {
+        if (!request.method().equals("GET")) return Refusal.METHOD;
+        if (!request.http11() || !upgrades(request) || !lists(request, "connection", "upgrade")) {
             return Refusal.NOT_WEBSOCKET;
         }
-        List<String> versions = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_VERSION);
+        List<String> versions = request.all("sec-websocket-version");
         if (versions.size() != 1 || !versions.getFirst().trim().equals("13")) return Refusal.NOT_WEBSOCKET;
         if (hasBody(request)) return Refusal.malformed("a WebSocket handshake has no body");
         return visitor(request, query -> entrance, Refusal.NOT_FOUND, proxies, peer, tls, (found, visitor) -> {
-            List<String> keys = headers.getAll(HttpHeaderNames.SEC_WEBSOCKET_KEY);
+            List<String> keys = request.all("sec-websocket-key");
             if (keys.size() != 1 || !isKey(keys.getFirst().trim())) {
                 return Refusal.malformed("exactly one Sec-WebSocket-Key of 16 bytes in base64 is required");
             }
@@ -100,25 +90,24 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
      * @param nothing the answer then
      */
     static Knock visitor(
-            HttpRequest request,
+            Head request,
             Function<Map<String, String>, @Nullable Entrance> which,
             Refusal nothing,
             Proxies proxies,
             @Nullable InetAddress peer,
             boolean tls,
             BiFunction<Entrance, Visitor, Knock> then) {
-        HttpHeaders headers = request.headers();
-        List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
+        List<String> hosts = request.all("host");
         if (hosts.size() != 1 || !Origins.isHost(hosts.getFirst().trim())) {
             return Refusal.malformed("exactly one Host header is required");
         }
-        List<String> origins = headers.getAll(HttpHeaderNames.ORIGIN);
+        List<String> origins = request.all("origin");
         if (origins.size() > 1) return Refusal.malformed("at most one Origin header is allowed");
-        List<String> authorizations = headers.getAll(HttpHeaderNames.AUTHORIZATION);
+        List<String> authorizations = request.all("authorization");
         if (authorizations.size() > 1) return Refusal.malformed("at most one Authorization header is allowed");
-        List<String> subprotocols = tokens(headers, HttpHeaderNames.SEC_WEBSOCKET_PROTOCOL);
+        List<String> subprotocols = tokens(request, "sec-websocket-protocol");
         if (subprotocols.size() > SUBPROTOCOLS) return Refusal.malformed("too many subprotocols");
-        Map<String, String> query = query(request.uri());
+        Map<String, String> query = query(request.target());
         if (query == null) return Refusal.malformed("the query is malformed");
         Entrance entrance = which.apply(query);
         if (entrance == null) return nothing;
@@ -128,16 +117,16 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
             String scheme = tls ? "https" : "http";
             String host = hosts.getFirst().trim();
             if (trusted) {
-                String proto = last(headers, "x-forwarded-proto");
+                String proto = last(request, "x-forwarded-proto");
                 if (proto != null) scheme = proto.equals("https") || proto.equals("wss") ? "https" : "http";
-                String forwarded = last(headers, "x-forwarded-host");
+                String forwarded = last(request, "x-forwarded-host");
                 if (forwarded != null) host = forwarded;
             }
             if (!entrance.origins().accepts(origin, scheme, host)) return Refusal.ORIGIN;
         }
         var credentials =
                 new Credentials(authorizations.isEmpty() ? null : authorizations.getFirst(), subprotocols, query);
-        return then.apply(entrance, new Visitor(credentials, proxies.client(peer, headers), origin));
+        return then.apply(entrance, new Visitor(credentials, proxies.client(peer, request), origin));
     }
 
     private static boolean isKey(String key) {
@@ -172,22 +161,22 @@ record Handshake(Entrance entrance, String key, Credentials credentials, String 
         }
     }
 
-    private static @Nullable String last(HttpHeaders headers, String name) {
-        List<String> values = headers.getAll(name);
+    private static @Nullable String last(Head request, String name) {
+        List<String> values = request.all(name);
         if (values.isEmpty()) return null;
         String line = values.getLast();
         return line.substring(line.lastIndexOf(',') + 1).trim().toLowerCase(Locale.ROOT);
     }
 
-    private static boolean lists(HttpHeaders headers, CharSequence name, String token) {
-        for (String listed : tokens(headers, name)) {
+    private static boolean lists(Head request, String name, String token) {
+        for (String listed : tokens(request, name)) {
             if (listed.equalsIgnoreCase(token)) return true;
         }
         return false;
     }
 
-    private static List<String> tokens(HttpHeaders headers, CharSequence name) {
-        List<String> lines = headers.getAll(name);
+    private static List<String> tokens(Head request, String name) {
+        List<String> lines = request.all(name);
         if (lines.isEmpty()) return List.of();
         var tokens = new ArrayList<String>(4);
         for (String line : lines) {

@@ -1,6 +1,5 @@
 package io.carillon.node.edge;
 
-import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.util.NetUtil;
 import java.net.InetAddress;
 import java.util.List;
@@ -63,11 +62,11 @@ final class Proxies {
      * The client's address: the peer's, or where the peer is a trusted proxy the last address in
      * {@code X-Forwarded-For} that is not a trusted proxy itself.
      */
-    String client(@Nullable InetAddress peer, HttpHeaders headers) {
+    String client(@Nullable InetAddress peer, Head request) {
         if (peer == null) return "0.0.0.0";
         String client = text(peer.getAddress());
         if (!trusts(peer)) return client;
-        List<String> forwarded = headers.getAll("x-forwarded-for");
+        List<String> forwarded = request.all("x-forwarded-for");
         for (int i = forwarded.size() - 1; i >= 0; i--) {
             String[] hops = forwarded.get(i).split(",", -1);
             for (int j = hops.length - 1; j >= 0; j--) {

@@ -1,17 +1,24 @@
 package io.carillon.node.edge;
 
+import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Endpoint;
 import io.carillon.node.session.OutboxSettings;
+import io.carillon.node.session.Session;
 import io.carillon.node.session.SessionListener;
+import io.carillon.node.session.Socket;
 import java.time.Clock;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What every connection is received with. Immutable, but for what its parts count. */
 final class Reception {
+    private static final Logger log = LoggerFactory.getLogger(Reception.class);
+
     final EdgeSettings settings;
     final OutboxSettings outbox;
     final Proxies proxies;
@@ -72,6 +79,45 @@ final class Reception {
             var entrance = new Entrance(endpoint, new Origins(endpoint.origins()));
             if (endpoint.streams()) streams.put(endpoint.namespace().name(), entrance);
             else entrances.put(endpoint.path(), entrance);
+        }
+    }
+
+    /** The session of somebody who may come in. */
+    Session session(Interview.Accepted accepted, Socket socket) {
+        return new Session(
+                ids.next(), accepted.endpoint(), accepted.principal(), socket, outbox, clock.millis(), accepted.trail());
+    }
+
+    /** The client has its answer: the session begins. */
+    void opened(Session session) {
+        metrics.opened(session.endpoint().name());
+        try {
+            listener.opened(session);
+        } catch (RuntimeException e) {
+            log.error("A session could not begin. session={}", session.id(), e);
+            session.socket().close(CloseCode.INTERNAL_ERROR);
+        }
+    }
+
+    /** A whole message came. */
+    void received(Session session, byte[] text) {
+        try {
+            listener.received(session, text);
+        } catch (RuntimeException e) {
+            log.error("A message could not be handled; its session is closed. session={}", session.id(), e);
+            session.socket().close(CloseCode.INTERNAL_ERROR);
+        }
+    }
+
+    /** The session is over. To be called once. */
+    void ended(Session session, int code) {
+        Endpoint endpoint = session.endpoint();
+        metrics.closed(endpoint.name(), code);
+        if (endpoint.sessionsPerUser() > 0) admission.leave(endpoint.namespace(), session.user());
+        try {
+            listener.closed(session, code);
+        } catch (RuntimeException e) {
+            log.error("A session could not end in order. session={}", session.id(), e);
         }
     }
 

@@ -8,6 +8,7 @@ import io.netty.handler.codec.http.HttpResponseStatus;
 import java.nio.charset.StandardCharsets;
 import java.util.Date;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BiConsumer;
 
 /**
  * A handshake answered with plain HTTP.
@@ -45,32 +46,50 @@ record Refusal(int status, String sentence, String reason) implements Knock {
      * @param problem whether it is one of the HTTP API (RFC 9457)
      */
     ByteBuf encode(ByteBufAllocator allocator, long now, boolean body, boolean problem) {
-        String title = HttpResponseStatus.valueOf(status).reasonPhrase();
-        String more = problem ? "\"title\":\"" + title + "\",\"status\":" + status + "," : "";
-        byte[] json = ("{" + more + "\"error\":\"" + escape(sentence) + "\"}").getBytes(StandardCharsets.UTF_8);
+        byte[] json = json(problem);
         var head = new StringBuilder(320);
-        head.append("HTTP/1.1 ").append(status).append(' ');
-        head.append(title);
-        head.append(problem ? "\r\nContent-Type: application/problem+json" : "\r\nContent-Type: application/json");
+        head.append("HTTP/1.1 ").append(status).append(' ').append(title());
         head.append("\r\nContent-Length: ").append(json.length);
-        head.append("\r\nConnection: close");
-        switch (status) {
-            // RFC 9110 §15.5.22 and RFC 6455 §4.4: what to upgrade to, and which version.
-            case 426 -> head.append(", Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13");
-            case 405 -> head.append(problem ? "\r\nAllow: GET, OPTIONS" : "\r\nAllow: GET");
-            case 401 -> head.append("\r\nWWW-Authenticate: Bearer");
-            // Spread, so that those refused together do not come back together.
-            case 429, 503 ->
-                head.append("\r\nRetry-After: ")
-                        .append(ThreadLocalRandom.current().nextInt(1, 6));
-            default -> {}
-        }
-        head.append("\r\nCache-Control: no-store\r\nDate: ").append(DateFormatter.format(new Date(now)));
+        head.append(status == 426 ? "\r\nConnection: close, Upgrade" : "\r\nConnection: close");
+        headers(problem, (name, value) ->
+                head.append("\r\n").append(name).append(": ").append(value));
+        head.append("\r\nDate: ").append(DateFormatter.format(new Date(now)));
         head.append("\r\n\r\n");
         ByteBuf answer = allocator.buffer(head.length() + json.length);
         ByteBufUtil.writeAscii(answer, head);
         if (body) answer.writeBytes(json);
         return answer;
+    }
+
+    private String title() {
+        return HttpResponseStatus.valueOf(status).reasonPhrase();
+    }
+
+    /** The body. */
+    byte[] json(boolean problem) {
+        String more = problem ? "\"title\":\"" + title() + "\",\"status\":" + status + "," : "";
+        return ("{" + more + "\"error\":\"" + escape(sentence) + "\"}").getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The headers that say what it is; those of the connection are for whoever writes to it. */
+    void headers(boolean problem, BiConsumer<String, String> set) {
+        set.accept("Content-Type", problem ? "application/problem+json" : "application/json");
+        set.accept("Cache-Control", "no-store");
+        switch (status) {
+            // RFC 9110 §15.5.22 and RFC 6455 §4.4: what to upgrade to, and which version.
+            case 426 -> {
+                set.accept("Upgrade", "websocket");
+                set.accept("Sec-WebSocket-Version", "13");
+            }
+            case 405 -> set.accept("Allow", problem ? "GET, OPTIONS" : "GET");
+            case 401 -> set.accept("WWW-Authenticate", "Bearer");
+            // Spread, so that those refused together do not come back together.
+            case 429, 503 ->
+                set.accept(
+                        "Retry-After",
+                        Integer.toString(ThreadLocalRandom.current().nextInt(1, 6)));
+            default -> {}
+        }
     }
 
     private static String escape(String text) {

@@ -4,10 +4,9 @@ import io.carillon.node.identity.Credentials;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.ByteBufUtil;
-import io.netty.handler.codec.http.HttpMethod;
-import io.netty.handler.codec.http.HttpRequest;
 import java.net.InetAddress;
 import java.util.List;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,9 +33,9 @@ record StreamRequest(
     }
 
     /** Reads the request, in the order in which a client is to be told what is wrong. */
-    static Knock read(HttpRequest request, Reception reception, @Nullable InetAddress peer, boolean tls) {
-        boolean asks = request.method().equals(HttpMethod.OPTIONS);
-        if (!asks && !request.method().equals(HttpMethod.GET)) return Refusal.STREAM_METHOD;
+    static Knock read(Head request, Reception reception, @Nullable InetAddress peer, boolean tls) {
+        boolean asks = request.method().equals("OPTIONS");
+        if (!asks && !request.method().equals("GET")) return Refusal.STREAM_METHOD;
         if (Handshake.hasBody(request)) return Refusal.malformed("a request for an event stream has no body");
         return Handshake.visitor(
                 request,
@@ -48,7 +47,7 @@ record StreamRequest(
                 (entrance, visitor) -> {
                     if (asks) return new Preflight(visitor.origin());
                     // In a header from browsers, which keep it by themselves; in the query from those that cannot.
-                    List<String> ids = request.headers().getAll("last-event-id");
+                    List<String> ids = request.all("last-event-id");
                     if (ids.size() > 1) return Refusal.malformed("at most one Last-Event-ID header is allowed");
                     String id = ids.isEmpty() ? visitor.credentials().query().get("last_event_id") : ids.getFirst();
                     return new StreamRequest(
@@ -63,12 +62,18 @@ record StreamRequest(
 
     /** The head of the answer; what follows ends with the connection (RFC 9112 §6.3). */
     ByteBuf accept(ByteBufAllocator allocator) {
-        var head = new StringBuilder(256)
-                .append("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n")
-                .append("X-Accel-Buffering: no\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n");
-        if (!origin.isEmpty()) {
-            head.append("Access-Control-Allow-Origin: ").append(origin).append("\r\nVary: Origin\r\n");
-        }
+        var head = new StringBuilder(256).append("HTTP/1.1 200 OK\r\nConnection: close\r\n");
+        headers((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
         return ByteBufUtil.writeAscii(allocator, head.append("\r\n"));
+    }
+
+    void headers(BiConsumer<String, String> set) {
+        set.accept("Content-Type", "text/event-stream");
+        set.accept("Cache-Control", "no-store");
+        set.accept("X-Accel-Buffering", "no");
+        set.accept("X-Content-Type-Options", "nosniff");
+        if (origin.isEmpty()) return;
+        set.accept("Access-Control-Allow-Origin", origin);
+        set.accept("Vary", "Origin");
     }
 }

@@ -70,7 +70,7 @@ public final class Alone implements ApplicationContextInitializer<ConfigurableAp
             own.put("carillon.auth.jwt-secret", secret);
             lines.append("CARILLON_JWT_SECRET=").append(secret).append('\n');
             for (PropertySource<?> local : new YamlPropertySourceLoader()
-                    .load("quick start", new ClassPathResource("application-local.yml"))) {
+                    .load("quick start", new ClassPathResource("carillon/application-local.yml"))) {
                 environment
                         .getPropertySources()
                         .addAfter(StandardEnvironment.SYSTEM_ENVIRONMENT_PROPERTY_SOURCE_NAME, local);

@@ -2,6 +2,7 @@ package io.carillon.node.ops;
 
 import io.carillon.node.backplane.Backplane;
 import io.carillon.node.presence.Presence;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.health.contributor.Health;
 import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.stereotype.Component;
@@ -12,6 +13,7 @@ import org.springframework.stereotype.Component;
  * elsewhere. Sessions that are here stay.
  */
 @Component("backplaneHealthIndicator")
+@ConditionalOnClass(HealthIndicator.class)
 final class BackplaneHealth implements HealthIndicator {
     private final Backplane backplane;
     private final Presence presence;

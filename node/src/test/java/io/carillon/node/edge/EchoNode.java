@@ -17,6 +17,9 @@ import io.carillon.node.session.SessionListener;
 import io.carillon.node.testing.Poll;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import jakarta.servlet.Filter;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -36,7 +39,10 @@ import org.slf4j.LoggerFactory;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
-import org.springframework.boot.web.server.reactive.context.ReactiveWebServerApplicationContext;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.web.server.context.WebServerApplicationContext;
+import org.springframework.boot.web.servlet.FilterRegistrationBean;
+import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
@@ -47,19 +53,22 @@ import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RestController;
 import reactor.core.publisher.Flux;
 
-/** The real listener with sessions that echo, on a free port; and what happened to its sessions. */
+/**
+ * The real door with sessions that echo, on a free port, on a listener of its own or in a servlet container; and what
+ * happened to its sessions.
+ */
 final class EchoNode implements AutoCloseable {
     /** What became of a session. */
     record Ended(String user, int code) {}
 
     private static final Logged LOGGED = new Logged();
 
-    private final ReactiveWebServerApplicationContext context;
+    private final ConfigurableApplicationContext context;
     final Echo echo;
     final Doorman doorman;
     private final Pages pages;
 
-    private EchoNode(ReactiveWebServerApplicationContext context) {
+    private EchoNode(ConfigurableApplicationContext context) {
         this.context = context;
         this.echo = context.getBean(Echo.class);
         this.doorman = context.getBean(Doorman.class);
@@ -75,8 +84,17 @@ final class EchoNode implements AutoCloseable {
         return start(List.of(), settings);
     }
 
+    /** The same inside a servlet application. */
+    static EchoNode embedded(String... settings) {
+        return start(WebApplicationType.SERVLET, List.of(), settings);
+    }
+
     /** @param more configuration to add */
     static EchoNode start(List<Class<?>> more, String... settings) {
+        return start(WebApplicationType.REACTIVE, more, settings);
+    }
+
+    private static EchoNode start(WebApplicationType type, List<Class<?>> more, String... settings) {
         var properties = new LinkedHashMap<String, Object>(Map.ofEntries(
                 Map.entry("spring.config.location", "optional:classpath:/none/"),
                 Map.entry("server.port", "0"),
@@ -106,17 +124,17 @@ final class EchoNode implements AutoCloseable {
         }
         var application = new SpringApplication(Parts.class);
         application.addPrimarySources(more);
-        application.setWebApplicationType(WebApplicationType.REACTIVE);
+        application.setWebApplicationType(type);
         application.setAdditionalProfiles("conformance");
         application.setRegisterShutdownHook(false);
         application.setDefaultProperties(properties);
-        var context = (ReactiveWebServerApplicationContext) application.run();
+        ConfigurableApplicationContext context = application.run();
         LOGGED.listen();
         return new EchoNode(context);
     }
 
     int port() {
-        return requireNonNull(context.getWebServer()).getPort();
+        return requireNonNull(((WebServerApplicationContext) context).getWebServer()).getPort();
     }
 
     <T> T bean(Class<T> type) {
@@ -164,6 +182,17 @@ final class EchoNode implements AutoCloseable {
             })
     @Import({EdgeConfiguration.class, Pages.class})
     static class Parts {
+        /** As an application does that has a node inside. */
+        @Bean
+        @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
+        FilterRegistrationBean<Filter> door(ServletDoor door) {
+            return new FilterRegistrationBean<>((request, response, chain) -> {
+                if (!door.take((HttpServletRequest) request, (HttpServletResponse) response)) {
+                    chain.doFilter(request, response);
+                }
+            });
+        }
+
         @Bean
         Echo echo() {
             return new Echo();

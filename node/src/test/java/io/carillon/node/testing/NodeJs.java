@@ -23,7 +23,7 @@ public final class NodeJs {
 
     /** The library, as a node serves it. */
     public static Path library() {
-        return tests().resolve("../../main/resources/static/client").normalize();
+        return tests().resolve("../../main/resources/carillon/static/client").normalize();
     }
 
     /** The command that runs Node with a WebSocket of its own; Node 20 has one that has to be asked for. */

@@ -1,5 +1,8 @@
 package io.carillon.node.testing;
 
+import static java.util.Objects.requireNonNull;
+
+import com.example.host.HostApplication;
 import io.carillon.node.CarillonNode;
 import java.io.IOException;
 import java.net.URI;
@@ -13,10 +16,10 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntPredicate;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
-import org.springframework.boot.WebApplicationType;
-import org.springframework.boot.builder.SpringApplicationBuilder;
+import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -26,38 +29,68 @@ public final class Nodes implements AutoCloseable {
     public static final String JWT_SECRET = "a-secret-of-the-tests-0123456789abcdef";
     public static final String API_KEY = "a-key-of-the-tests-0123456789abcdefgh";
 
+    /** What an application sets to have a node inside, and the quick start's settings. */
+    public static final Map<String, String> HOST = Map.ofEntries(
+            Map.entry("carillon.enabled", "true"),
+            Map.entry("server.port", "0"),
+            Map.entry("server.address", "127.0.0.1"),
+            Map.entry("server.shutdown", "graceful"),
+            Map.entry("management.server.port", "0"),
+            Map.entry("management.endpoint.health.probes.enabled", "true"),
+            Map.entry("management.endpoint.health.show-components", "always"),
+            Map.entry("management.endpoint.health.group.readiness.include", "readinessState,carillon"),
+            Map.entry("management.endpoints.web.exposure.include", "health,prometheus"),
+            Map.entry("carillon.auth.open-identity", "true"),
+            Map.entry("carillon.edge.sessions-per-address", "0"),
+            Map.entry("carillon.edge.handshakes-per-second", "0"),
+            Map.entry("carillon.endpoints.push.client-broadcast", "true"),
+            Map.entry("carillon.endpoints.push.presence-events", "true"),
+            Map.entry("carillon.endpoints.push.sessions-per-user", "0"));
+
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final HttpClient HTTP = HttpClient.newHttpClient();
 
     private final List<ConfigurableApplicationContext> nodes = new ArrayList<>();
     private final String redisUrl;
     private final Map<String, String> settings;
+    private final IntPredicate embedded;
 
     /** @param settings what differs from the quick start */
     public Nodes(String redisUrl, int count, Map<String, String> settings) {
+        this(redisUrl, count, settings, node -> false);
+    }
+
+    /** @param embedded which of the nodes are inside an application of somebody else */
+    public Nodes(String redisUrl, int count, Map<String, String> settings, IntPredicate embedded) {
         this.redisUrl = redisUrl;
         this.settings = Map.copyOf(settings);
+        this.embedded = embedded;
         for (int i = 0; i < count; i++) add();
     }
 
     public void add() {
+        boolean inside = embedded.test(nodes.size());
         var all = new LinkedHashMap<>(Map.of(
-                "carillon.port", "0",
-                "carillon.management-port", "0",
                 "carillon.redis.url", redisUrl,
                 "carillon.auth.jwt-secret", JWT_SECRET,
                 "carillon.auth.api-keys", API_KEY,
                 "carillon.ops.warm-up", "0",
                 "carillon.edge.drain-notice", "0",
                 "carillon.edge.drain-window", "500ms"));
+        if (inside) {
+            // Where the application's Redis is, is where the node's is.
+            all.put("spring.data.redis.url", requireNonNull(all.remove("carillon.redis.url")));
+            all.putAll(HOST);
+        } else {
+            all.putAll(Map.of("carillon.port", "0", "carillon.management-port", "0"));
+        }
         all.putAll(settings);
         var arguments = new ArrayList<String>();
         all.forEach((name, value) -> arguments.add("--" + name + "=" + value));
-        nodes.add(new SpringApplicationBuilder(CarillonNode.class)
-                .web(WebApplicationType.REACTIVE)
-                .profiles("local")
-                .initializers(CarillonNode.initializer())
-                .run(arguments.toArray(String[]::new)));
+        SpringApplication node =
+                inside ? new SpringApplication(HostApplication.class) : CarillonNode.application();
+        if (!inside) node.setAdditionalProfiles("local");
+        nodes.add(node.run(arguments.toArray(String[]::new)));
         int added = nodes.size() - 1;
         Poll.until("the node is ready", Duration.ofSeconds(20), () -> ready(added));
     }
