@@ -1068,6 +1068,7 @@ public final class CarillonClient implements AutoCloseable {
 
     private void passOn(Received event) {
         String id = event.id();
+        if (own(event)) return;
         if (event.ack() && id != null) {
             AckState fate = acks.get(id);
             if (fate == AckState.DONE) {
@@ -1251,6 +1252,16 @@ public final class CarillonClient implements AutoCloseable {
         if (user != null) own("user:" + user, self);
         var sent = new Sent(answer.path("id").asString(""), at);
         background(() -> future.complete(sent));
+    }
+
+    /** Whether this is the message under way, whose answer was lost: on another connection it comes as one that was missed. */
+    private boolean own(Received event) {
+        Outgoing first = queue.peek();
+        return first != null
+                && first.doubt != null
+                && user != null
+                && user.equals(event.from())
+                && first.frame.path("id").asString("").equals(event.id());
     }
 
     private void own(String channel, @Nullable Position at) {

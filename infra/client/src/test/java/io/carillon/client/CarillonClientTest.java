@@ -356,6 +356,21 @@ class CarillonClientTest {
     }
 
     @Test
+    void aMessageWhoseAnswerWasLostIsNotTakenForSomebodyElses() {
+        Line line = connected();
+        client.send(Message.toUser("u2", "chat", 1));
+        String id = line.last("chat").path("id").asString();
+        line.client.closed(1006);
+        line = again();
+        line.says("{'channel':'user:me','offset':1,'epoch':'e','id':'" + id
+                + "','type':'chat','from':'me','to':'u2','content':1}");
+        line.says("{'channel':'user:me','offset':2,'epoch':'e','id':'other','type':'chat','from':'me','content':2}");
+        line.answers("resume", "resumed", ",'channels':{'user:me':{'recovered':true,'epoch':'e','offset':2}}");
+        line.answers("chat", "sent", ",'id':'" + id + "','epoch':'b','offset':1,'self':{'epoch':'e','offset':1}");
+        awaitGot("2");
+    }
+
+    @Test
     void whatIsRefusedForTheMomentIsSentAgainAndKeepsItsPlace() {
         client.send(Message.toUser("u2", "chat", 1));
         client.send(Message.toUser("u2", "chat", 2));

@@ -44,10 +44,14 @@ final class Front implements AutoCloseable {
     }
 
     /** Ends every connection without a word. */
-    void cut() throws IOException {
+    void cut() {
         for (Socket socket : sockets) {
-            socket.setSoLinger(true, 0);
-            socket.close();
+            try {
+                socket.setSoLinger(true, 0);
+                socket.close();
+            } catch (IOException e) {
+                // It has ended by itself.
+            }
         }
         sockets.clear();
     }
