@@ -157,7 +157,7 @@ class PageScenarioIT {
             JsonNode user = Client.JSON.readTree(cluster.api("/api/ws/users/ada"));
             assertThat(user.path("sessions")).hasSize(1);
             String node = user.path("sessions").get(0).path("node").asString();
-            cluster.ok("node", "--kill", String.valueOf(numberOf(node)));
+            cluster.ok("node", "--kill", String.valueOf(cluster.numberOf(node)));
             // While it is away, as far as it is.
             for (int i = 2; i <= 20; i++) send(key, i);
             String all = IntStream.rangeClosed(1, 20).mapToObj(String::valueOf).collect(Collectors.joining(","));
