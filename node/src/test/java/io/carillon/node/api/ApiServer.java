@@ -106,11 +106,6 @@ class ApiServer {
     }
 
     @Bean
-    Applications applications(EndpointSettings endpoints) {
-        return new Applications(List.of(), endpoints);
-    }
-
-    @Bean
     ActivationCodes activationCodes(ScriptRunner scripts, Keys keys) {
         return new ActivationCodes(scripts, keys, 3);
     }
