@@ -10,9 +10,11 @@ import io.lettuce.core.resource.Delay;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.swagger.v3.oas.models.OpenAPI;
+import java.net.URI;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.annotation.Value;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.data.redis.autoconfigure.ClientResourcesBuilderCustomizer;
@@ -20,11 +22,17 @@ import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDeta
 import org.springframework.boot.data.redis.autoconfigure.LettuceClientOptionsBuilderCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.core.io.Resource;
 import org.springframework.core.task.SimpleAsyncTaskExecutor;
 import org.springframework.data.redis.core.StringRedisTemplate;
+import org.springframework.http.CacheControl;
+import org.springframework.http.MediaType;
 import org.springframework.http.codec.ServerCodecConfigurer;
 import org.springframework.web.reactive.config.BlockingExecutionConfigurer;
 import org.springframework.web.reactive.config.WebFluxConfigurer;
+import org.springframework.web.reactive.function.server.RouterFunction;
+import org.springframework.web.reactive.function.server.RouterFunctions;
+import org.springframework.web.reactive.function.server.ServerResponse;
 
 /** Wires this room. */
 @Configuration(proxyBeanMethods = false)
@@ -99,6 +107,19 @@ class ApiConfiguration {
         @Bean
         StaticFiles apiStaticFiles() {
             return new StaticFiles();
+        }
+
+        /** The index of the demo pages; of itself Boot serves one for the root alone. */
+        @Bean
+        RouterFunction<ServerResponse> demoIndex(@Value("classpath:/carillon/static/demo/index.html") Resource index) {
+            return RouterFunctions.route()
+                    .GET("/demo", request -> ServerResponse.permanentRedirect(URI.create("/demo/"))
+                            .build())
+                    .GET("/demo/", request -> ServerResponse.ok()
+                            .contentType(MediaType.TEXT_HTML)
+                            .cacheControl(CacheControl.noCache())
+                            .bodyValue(index))
+                    .build();
         }
 
         /** Controllers block, so they run on virtual threads and never on an event loop. */

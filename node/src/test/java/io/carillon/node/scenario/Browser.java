@@ -31,7 +31,7 @@ final class Browser implements AutoCloseable {
     private final WebSocket devtools;
     private final AtomicInteger ids = new AtomicInteger();
     private final Map<Integer, CompletableFuture<JsonNode>> answers = new ConcurrentHashMap<>();
-    /** What the page complained of: exceptions, refused resources, violations of its content policy. */
+    /** What the page complained of: exceptions, errors it wrote itself, refused resources, violations of its content policy. */
     final List<String> complaints = new CopyOnWriteArrayList<>();
 
     Browser(int width, int height) throws Exception {
@@ -226,7 +226,11 @@ final class Browser implements AutoCloseable {
                     if (answer != null) {
                         answer.complete(frame);
                     }
-                } else if (method.equals("Runtime.exceptionThrown") || method.equals("Log.entryAdded")) {
+                } else if (method.equals("Runtime.exceptionThrown")
+                        || method.equals("Log.entryAdded")
+                        || method.equals("Runtime.consoleAPICalled")
+                                && List.of("error", "warning", "assert")
+                                        .contains(frame.path("params").path("type").asString(""))) {
                     complaints.add(frame.path("params").toString());
                 }
             }
