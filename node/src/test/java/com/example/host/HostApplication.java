@@ -47,7 +47,8 @@ public class HostApplication implements WebSocketConfigurer {
                 new TextWebSocketHandler() {
                     @Override
                     protected void handleTextMessage(WebSocketSession session, TextMessage message) throws Exception {
-                        session.sendMessage(new TextMessage("{\"type\":\"own\",\"said\":" + message.getPayload() + "}"));
+                        session.sendMessage(
+                                new TextMessage("{\"type\":\"own\",\"said\":" + message.getPayload() + "}"));
                     }
                 },
                 "/own/ws");

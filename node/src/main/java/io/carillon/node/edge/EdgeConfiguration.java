@@ -104,9 +104,10 @@ class EdgeConfiguration {
         @Bean
         @Order(Ordered.HIGHEST_PRECEDENCE)
         WebExceptionHandler clientsThatLeft() {
-            return (exchange, failure) -> failure instanceof AbortedException || AbortedException.isConnectionReset(failure)
-                    ? Mono.empty()
-                    : Mono.error(failure);
+            return (exchange, failure) ->
+                    failure instanceof AbortedException || AbortedException.isConnectionReset(failure)
+                            ? Mono.empty()
+                            : Mono.error(failure);
         }
 
         private static HttpServer customize(HttpServer server, EdgeSettings settings, Edge edge) {

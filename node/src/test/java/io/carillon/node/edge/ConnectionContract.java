@@ -317,7 +317,8 @@ abstract class ConnectionContract {
         while (true) {
             try {
                 // A connection that is written to by a thread of its own may only be behind.
-                frames += Poll.until("the socket takes more", Duration.ofMillis(500), () -> fillOnce(session), more -> more > 0);
+                frames += Poll.until(
+                        "the socket takes more", Duration.ofMillis(500), () -> fillOnce(session), more -> more > 0);
             } catch (AssertionError full) {
                 assertThat(frames).isPositive();
                 return frames;

@@ -134,7 +134,8 @@ final class EchoNode implements AutoCloseable {
     }
 
     int port() {
-        return requireNonNull(((WebServerApplicationContext) context).getWebServer()).getPort();
+        return requireNonNull(((WebServerApplicationContext) context).getWebServer())
+                .getPort();
     }
 
     <T> T bean(Class<T> type) {

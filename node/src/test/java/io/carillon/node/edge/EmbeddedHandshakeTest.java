@@ -31,7 +31,9 @@ class EmbeddedHandshakeTest extends HandshakeContract {
     @Test
     void aMalformedRequestIsNoSession() throws Exception {
         for (String request : new String[] {
-            request("/ws", "-Host"), request("/ws", "+Host: b"), request("/ws").replace("Host:", "garbage line\r\nHost:")
+            request("/ws", "-Host"),
+            request("/ws", "+Host: b"),
+            request("/ws").replace("Host:", "garbage line\r\nHost:")
         }) {
             try (RawClient client = node.connect()) {
                 client.send(request);

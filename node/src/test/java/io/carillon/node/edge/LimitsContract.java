@@ -82,8 +82,7 @@ abstract class LimitsContract {
 
     @Test
     void handshakesOverTheRateAre503() throws Exception {
-        try (EchoNode node =
-                start("carillon.edge.handshakes-per-second=1", "carillon.edge.handshake-burst=3")) {
+        try (EchoNode node = start("carillon.edge.handshakes-per-second=1", "carillon.edge.handshake-burst=3")) {
             for (int i = 0; i < 3; i++) node.open().close();
             Answer answer = knock(node, "/ws");
             assertThat(answer.status()).isEqualTo(503);

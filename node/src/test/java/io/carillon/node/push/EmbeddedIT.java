@@ -106,8 +106,7 @@ class EmbeddedIT {
                                 .asBoolean())
                         .isTrue();
                 assertThat(frames.stream()
-                                .filter(frame ->
-                                        frame.path("type").asString("").equals("missed"))
+                                .filter(frame -> frame.path("type").asString("").equals("missed"))
                                 .map(frame -> frame.path("content").asInt()))
                         .hasSize(20)
                         .isSorted();
@@ -123,15 +122,18 @@ class EmbeddedIT {
             for (int asked : new int[] {0, 1}) {
                 JsonNode user = Client.JSON.readTree(
                         nodes.call(asked, "GET", "/api/ws/users/" + ada, null).body());
-                assertThat(user.path("sessions").valueStream().map(session -> session.path("node")
-                                .asString()))
+                assertThat(user.path("sessions")
+                                .valueStream()
+                                .map(session -> session.path("node").asString()))
                         .hasSize(2)
                         .doesNotHaveDuplicates();
             }
             JsonNode all = nodes.get("/api/ws/nodes").path("nodes");
             assertThat(all).hasSize(2);
             Poll.until(
-                    "the port of the application", Duration.ofSeconds(10), () -> nodes.get("/api/ws/nodes")
+                    "the port of the application",
+                    Duration.ofSeconds(10),
+                    () -> nodes.get("/api/ws/nodes")
                             .path("nodes")
                             .valueStream()
                             .map(node -> node.path("port").asInt())
@@ -186,9 +188,11 @@ class EmbeddedIT {
                 }
                 socket.setSoTimeout(5_000);
                 socket.getOutputStream()
-                        .write(("GET " + target + " HTTP/1.1\r\n" + String.join("\r\n", lines) + "\r\n\r\n").getBytes());
+                        .write(("GET " + target + " HTTP/1.1\r\n" + String.join("\r\n", lines) + "\r\n\r\n")
+                                .getBytes());
                 var answer = new StringBuilder();
-                while (answer.indexOf("}") < 0) answer.append((char) socket.getInputStream().read());
+                while (answer.indexOf("}") < 0)
+                    answer.append((char) socket.getInputStream().read());
                 assertThat(answer).startsWith("HTTP/1.1 " + status);
                 answers.add(answer.substring(answer.indexOf("{")));
             }
@@ -356,12 +360,15 @@ class EmbeddedIT {
         try (var more = new Nodes(redis.url(), 1, Map.of(), node -> true);
                 Client client = Client.push(more.url(0), user("ada"))) {
             String id = client.next("welcome").path("node").asString();
-            assertThat(nodes.call("POST", "/api/ws/nodes/" + id + "/drain", null).statusCode())
+            assertThat(nodes.call("POST", "/api/ws/nodes/" + id + "/drain", null)
+                            .statusCode())
                     .isEqualTo(202);
             client.next("drain");
             assertThat(client.closeCode()).isEqualTo(1012);
             Poll.until(
-                    "the node to leave the cluster", Duration.ofSeconds(15), () -> !nodes.get("/api/ws/nodes")
+                    "the node to leave the cluster",
+                    Duration.ofSeconds(15),
+                    () -> !nodes.get("/api/ws/nodes")
                             .path("nodes")
                             .valueStream()
                             .map(node -> node.path("id").asString())
@@ -423,8 +430,8 @@ class EmbeddedIT {
                 .rootCause()
                 .isInstanceOf(UnsafeSettingsException.class)
                 .hasMessageContaining("server.address");
-        assertThatThrownBy(() -> host(
-                        "--carillon.enabled=true", "--carillon.redis.url=" + redis.url(), "--server.address="))
+        assertThatThrownBy(() ->
+                        host("--carillon.enabled=true", "--carillon.redis.url=" + redis.url(), "--server.address="))
                 .rootCause()
                 .isInstanceOf(UnsafeSettingsException.class)
                 .hasMessageContaining("CARILLON_JWT_SECRET");

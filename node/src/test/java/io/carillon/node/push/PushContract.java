@@ -48,10 +48,7 @@ abstract class PushContract {
     @BeforeAll
     void start() {
         nodes = new Nodes(
-                redis.url(),
-                2,
-                Map.of("carillon.ack.again", "1s", "carillon.ack.settle", "200ms"),
-                this::embedded);
+                redis.url(), 2, Map.of("carillon.ack.again", "1s", "carillon.ack.settle", "200ms"), this::embedded);
         cli = redis.commands();
     }
 

@@ -42,10 +42,14 @@ public final class HostProcess implements AutoCloseable {
         var settings = new LinkedHashMap<>(Nodes.HOST);
         settings.keySet().removeIf(name -> name.startsWith("management."));
         settings.putAll(Map.of(
-                "server.port", Integer.toString(port),
-                "carillon.redis.url", redisUrl,
-                "carillon.auth.jwt-secret", Nodes.JWT_SECRET,
-                "carillon.auth.api-keys", Nodes.API_KEY));
+                "server.port",
+                Integer.toString(port),
+                "carillon.redis.url",
+                redisUrl,
+                "carillon.auth.jwt-secret",
+                Nodes.JWT_SECRET,
+                "carillon.auth.api-keys",
+                Nodes.API_KEY));
         var command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx128m",

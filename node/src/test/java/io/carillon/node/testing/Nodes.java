@@ -71,12 +71,18 @@ public final class Nodes implements AutoCloseable {
     public void add() {
         boolean inside = embedded.test(nodes.size());
         var all = new LinkedHashMap<>(Map.of(
-                "carillon.redis.url", redisUrl,
-                "carillon.auth.jwt-secret", JWT_SECRET,
-                "carillon.auth.api-keys", API_KEY,
-                "carillon.ops.warm-up", "0",
-                "carillon.edge.drain-notice", "0",
-                "carillon.edge.drain-window", "500ms"));
+                "carillon.redis.url",
+                redisUrl,
+                "carillon.auth.jwt-secret",
+                JWT_SECRET,
+                "carillon.auth.api-keys",
+                API_KEY,
+                "carillon.ops.warm-up",
+                "0",
+                "carillon.edge.drain-notice",
+                "0",
+                "carillon.edge.drain-window",
+                "500ms"));
         if (inside) {
             // Where the application's Redis is, is where the node's is.
             all.put("spring.data.redis.url", requireNonNull(all.remove("carillon.redis.url")));
@@ -87,8 +93,7 @@ public final class Nodes implements AutoCloseable {
         all.putAll(settings);
         var arguments = new ArrayList<String>();
         all.forEach((name, value) -> arguments.add("--" + name + "=" + value));
-        SpringApplication node =
-                inside ? new SpringApplication(HostApplication.class) : CarillonNode.application();
+        SpringApplication node = inside ? new SpringApplication(HostApplication.class) : CarillonNode.application();
         if (!inside) node.setAdditionalProfiles("local");
         nodes.add(node.run(arguments.toArray(String[]::new)));
         int added = nodes.size() - 1;

@@ -55,14 +55,24 @@ class EventCodecTest {
 
     @Test
     void fieldsOfAnyObjectAreReadByTheSameRules() throws Exception {
-        Map<String, Payload> fields = EventCodec.readFields(utf8(" {\"b\":{\"x\" : [1.50]},\"a\":18446744073709551615} "));
-        assertThat(fields).containsExactly(
-                Map.entry("b", json("{\"x\" : [1.50]}")), Map.entry("a", json("18446744073709551615")));
+        Map<String, Payload> fields =
+                EventCodec.readFields(utf8(" {\"b\":{\"x\" : [1.50]},\"a\":18446744073709551615} "));
+        assertThat(fields)
+                .containsExactly(
+                        Map.entry("b", json("{\"x\" : [1.50]}")), Map.entry("a", json("18446744073709551615")));
         assertThat(EventCodec.readFields(utf8("{}"))).isEmpty();
-        for (String bad : new String[] {"", "{", "{} {}", "[1]", "7", "{\"a\":1,\"a\":2}", "{\"a\":{\"b\":1,\"b\":2}}",
-            "{\"a\":" + "[".repeat(33) + "]".repeat(33) + "}", "{\"a\":" + "1".repeat(41) + "}"}) {
-            assertThat(catchThrowableOfType(
-                            InvalidEventException.class, () -> EventCodec.readFields(utf8(bad))))
+        for (String bad : new String[] {
+            "",
+            "{",
+            "{} {}",
+            "[1]",
+            "7",
+            "{\"a\":1,\"a\":2}",
+            "{\"a\":{\"b\":1,\"b\":2}}",
+            "{\"a\":" + "[".repeat(33) + "]".repeat(33) + "}",
+            "{\"a\":" + "1".repeat(41) + "}"
+        }) {
+            assertThat(catchThrowableOfType(InvalidEventException.class, () -> EventCodec.readFields(utf8(bad))))
                     .as(bad)
                     .isNotNull();
         }
