@@ -108,7 +108,8 @@ public final class CarillonClient implements AutoCloseable {
 
         private static ScheduledExecutorService scheduler() {
             var scheduler = new ScheduledThreadPoolExecutor(
-                    1, Thread.ofPlatform().daemon().name("carillon-client-timer").factory());
+                    1,
+                    Thread.ofPlatform().daemon().name("carillon-client-timer").factory());
             scheduler.setRemoveOnCancelPolicy(true);
             return scheduler;
         }
@@ -119,7 +120,9 @@ public final class CarillonClient implements AutoCloseable {
         final Message message;
         final ObjectNode frame;
         final CompletableFuture<Sent> future = new CompletableFuture<>();
-        @Nullable Runnable doubt;
+
+        @Nullable
+        Runnable doubt;
 
         Outgoing(Message message, ObjectNode frame) {
             this.message = message;
@@ -316,7 +319,10 @@ public final class CarillonClient implements AutoCloseable {
                 .thenApply(answer -> new Members(
                         room,
                         answer.path("count").asLong(0),
-                        answer.path("users").valueStream().map(JsonNode::asString).toList()));
+                        answer.path("users")
+                                .valueStream()
+                                .map(JsonNode::asString)
+                                .toList()));
     }
 
     /**
@@ -524,14 +530,20 @@ public final class CarillonClient implements AutoCloseable {
         final Map<String, Answer> answers = new HashMap<>();
         final Set<String> joins = new LinkedHashSet<>();
         Transport.@Nullable Link link;
-        @Nullable Runnable patience;
-        @Nullable Runnable watch;
+
+        @Nullable
+        Runnable patience;
+
+        @Nullable
+        Runnable watch;
+
         boolean open;
         boolean flowing;
         boolean paused;
         int resumes;
         /** Whether a stream came before, which knew positions that this connection does not. */
         final boolean afterStream = streamed;
+
         long silence = settings.silence != null ? settings.silence.toMillis() : 2 * HEARTBEAT;
         long heardAt;
         long readyAt = -1;
@@ -655,16 +667,18 @@ public final class CarillonClient implements AutoCloseable {
 
         private void watch() {
             long left = heardAt + silence - timer.now();
-            watch = timer.in(Math.max(left, 1), () -> locked(this, null, nothing -> {
-                // What is not asked for cannot be heard.
-                if (paused) heardAt = timer.now();
-                if (timer.now() - heardAt < silence) {
-                    watch();
-                    return;
-                }
-                give();
-                lostFor(1006, readyAt);
-            }));
+            watch = timer.in(
+                    Math.max(left, 1),
+                    () -> locked(this, null, nothing -> {
+                        // What is not asked for cannot be heard.
+                        if (paused) heardAt = timer.now();
+                        if (timer.now() - heardAt < silence) {
+                            watch();
+                            return;
+                        }
+                        give();
+                        lostFor(1006, readyAt);
+                    }));
         }
 
         /** Cuts it and forgets about it. */
@@ -930,7 +944,10 @@ public final class CarillonClient implements AutoCloseable {
         if (known == null && at != null) {
             channels.put(channel, new Continuity(at));
             if (on.afterStream && on.readyAt < 0) gap(channel, null, at);
-        } else if (known != null && at != null && !known.holding() && !known.position().equals(at)) {
+        } else if (known != null
+                && at != null
+                && !known.holding()
+                && !known.position().equals(at)) {
             // An operator's doing: the room was known from a connection before.
             if (!rooms.contains(room)) on.resume(List.of(channel));
         }
@@ -972,8 +989,7 @@ public final class CarillonClient implements AutoCloseable {
                 continue;
             }
             Position before = known.position();
-            Continuity.Release release =
-                    known.resumed(outcome.path("recovered").asBoolean(false), to);
+            Continuity.Release release = known.resumed(outcome.path("recovered").asBoolean(false), to);
             if (release.gap()) gap(channel, before, to);
             release.events().forEach(this::passOn);
             String room = channel.startsWith("room:") ? channel.substring(5) : "";
@@ -1029,11 +1045,10 @@ public final class CarillonClient implements AutoCloseable {
     }
 
     private void renew(Connection on, String given) {
-        on.ask(
-                JSON.createObjectNode().put("type", "refresh").put("token", given), answer -> {}, (code, sentence) -> {
-                    if (passing(code)) on.soon(() -> renew(on, given));
-                    else LOG.log(Level.WARNING, "the fresh token was refused: {0}", code);
-                });
+        on.ask(JSON.createObjectNode().put("type", "refresh").put("token", given), answer -> {}, (code, sentence) -> {
+            if (passing(code)) on.soon(() -> renew(on, given));
+            else LOG.log(Level.WARNING, "the fresh token was refused: {0}", code);
+        });
     }
 
     // ---- events to handlers
@@ -1174,7 +1189,8 @@ public final class CarillonClient implements AutoCloseable {
             }
             questions.add(question);
             Runnable cancel = timer.in(
-                    settings.requestTimeout.toMillis(), () -> locked(null, question, late -> {
+                    settings.requestTimeout.toMillis(),
+                    () -> locked(null, question, late -> {
                         if (questions.remove(late)) fail(late.future, "timeout", "no answer in time");
                     }));
             var unused = question.future.whenComplete((answer, failure) -> cancel.run());
@@ -1190,8 +1206,8 @@ public final class CarillonClient implements AutoCloseable {
         if (open == null || open.readyAt < 0) return refused("not_connected", "there is no connection");
         if (open.stream) return refused("no_websocket", NO_WEBSOCKET);
         var future = new CompletableFuture<Sent>();
-        Runnable late = timer.in(
-                settings.requestTimeout.toMillis(), () -> fail(future, "timeout", "no answer in time"));
+        Runnable late =
+                timer.in(settings.requestTimeout.toMillis(), () -> fail(future, "timeout", "no answer in time"));
         var unused = future.whenComplete((sent, failure) -> late.run());
         open.ask(
                 frame,

@@ -95,8 +95,7 @@ final class Continuity {
             events.add(event);
         }
         boolean moved = !position.equals(before);
-        boolean ahead =
-                position.epoch().equals(to.epoch()) ? to.offset() > position.offset() : !moved;
+        boolean ahead = position.epoch().equals(to.epoch()) ? to.offset() > position.offset() : !moved;
         if (ahead) moveTo(to);
         return new Release(events, gap);
     }

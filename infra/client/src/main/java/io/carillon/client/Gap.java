@@ -11,4 +11,5 @@ import org.jspecify.annotations.Nullable;
  * @param from up to here nothing was missed; null where that was not known
  * @param to the position to go on from; null where the cluster did not say
  */
-public record Gap(String channel, @Nullable Position from, @Nullable Position to) {}
+public record Gap(
+        String channel, @Nullable Position from, @Nullable Position to) {}

@@ -31,7 +31,8 @@ class BackoffTest {
     @Test
     void overloadIsGivenTimeAndAGoodConnectionIsANewStart() {
         var backoff = new Backoff(500, 20_000, new Random(1));
-        assertThat(LongStream.range(0, 200).map(i -> {
+        assertThat(LongStream.range(0, 200)
+                        .map(i -> {
                             backoff.settled();
                             return backoff.next(Backoff.OVERLOADED);
                         })

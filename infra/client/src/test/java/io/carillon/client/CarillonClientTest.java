@@ -189,8 +189,7 @@ class CarillonClientTest {
         assertThat(client.state()).isEqualTo(State.CONNECTING);
         timer.pass(1_000);
         assertThat(second.last("resume").path("channels").propertyNames()).containsExactly("user:me");
-        second.answers(
-                "resume", "resumed", ",'channels':{'user:me':{'recovered':true,'epoch':'e','offset':0}}");
+        second.answers("resume", "resumed", ",'channels':{'user:me':{'recovered':true,'epoch':'e','offset':0}}");
         assertThat(client.state()).isEqualTo(State.READY);
     }
 
@@ -390,7 +389,8 @@ class CarillonClientTest {
         CompletableFuture<Sent> first = client.send(Message.toUser("u2", "chat", 1));
         client.send(Message.toUser("u2", "chat", 2));
         assertThat(code(client.send(Message.toUser("u2", "chat", 3)))).isEqualTo("queue_full");
-        assertThat(code(client.send(Message.toUser("u2", "chat", "x".repeat(200))))).isEqualTo("too_large");
+        assertThat(code(client.send(Message.toUser("u2", "chat", "x".repeat(200)))))
+                .isEqualTo("too_large");
         assertThat(first).isNotDone();
         client.close();
         assertThat(code(first)).isEqualTo("closed");
@@ -472,8 +472,10 @@ class CarillonClientTest {
     void aHandlerMayWaitForItsOwnClient() {
         var answered = new CompletableFuture<Sent>();
         client = settings().build(timer, random, task -> Thread.ofVirtual().start(task), sockets, streams);
-        client.on("chat", event -> answered.complete(
-                client.send(Message.toUser("u2", "reply", 1)).join()));
+        client.on(
+                "chat",
+                event -> answered.complete(
+                        client.send(Message.toUser("u2", "reply", 1)).join()));
         Line line = connected();
         line.event(1);
         await("the reply", () -> !line.sent("reply").isEmpty());

@@ -334,8 +334,9 @@ class CarillonClientIT {
         assertThat(ada.presence(room).get(20, TimeUnit.SECONDS).users())
                 .containsExactlyInAnyOrder(name("ada"), name("bob"));
         HistoryPage page = ada.history("room:" + room, -1, 10).get(20, TimeUnit.SECONDS);
-        assertThat(page.events()).singleElement().satisfies(event -> assertThat(event.from())
-                .isEqualTo(name("bob")));
+        assertThat(page.events())
+                .singleElement()
+                .satisfies(event -> assertThat(event.from()).isEqualTo(name("bob")));
         assertThat(page.position()).isEqualTo(first.position());
         CompletableFuture<Integer> secret = ada.join("private-" + room);
         Poll.until("the refusal", SOON, secret::isDone);

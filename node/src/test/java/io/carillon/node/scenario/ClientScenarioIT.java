@@ -99,19 +99,17 @@ class ClientScenarioIT {
 
     private static void publish(Cluster cluster, String key, int number) throws Exception {
         // The same key makes a retry harmless: nginx answers 502 for a request that was on the node that died.
-        Poll.until(
-                "event " + number + " to be taken",
-                Duration.ofSeconds(20),
-                () -> {
-                    var request = HttpRequest.newBuilder(URI.create(cluster.url() + "/api/ws/rooms/r/broadcast"))
-                            .header("X-API-Key", key)
-                            .header("Idempotency-Key", "n-" + number)
-                            .header("Content-Type", "application/json")
-                            .timeout(Duration.ofSeconds(10))
-                            .POST(HttpRequest.BodyPublishers.ofString("{\"type\":\"n\",\"content\":" + number + "}"));
-                    return Cluster.HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString())
-                                    .statusCode()
-                            == 202;
-                });
+        Poll.until("event " + number + " to be taken", Duration.ofSeconds(20), () -> {
+            var request = HttpRequest.newBuilder(URI.create(cluster.url() + "/api/ws/rooms/r/broadcast"))
+                    .header("X-API-Key", key)
+                    .header("Idempotency-Key", "n-" + number)
+                    .header("Content-Type", "application/json")
+                    .timeout(Duration.ofSeconds(10))
+                    .POST(HttpRequest.BodyPublishers.ofString("{\"type\":\"n\",\"content\":" + number + "}"));
+            return Cluster.HTTP
+                            .send(request.build(), HttpResponse.BodyHandlers.ofString())
+                            .statusCode()
+                    == 202;
+        });
     }
 }
