@@ -156,7 +156,8 @@ class FeedbackScenarioIT {
     private Client person(int node, int type, int id) throws Exception {
         Client client = Client.connect(
                 cluster.list("CARILLON_NODE_URLS").get(node) + "/ws/feedback?user_id=" + id + "&user_type=" + type);
-        client.next("connect");
+        // Its own: from here on others are told when it goes.
+        while (id(client.next("connect")) != id) {}
         return client;
     }
 
