@@ -515,11 +515,7 @@ class ResumeTest {
         ChannelName own = ChannelName.user(Namespace.PUSH, "u");
         Event asking = Event.of("e3", null).with().id("i-3").ack(true).build();
         publisher
-                .append(
-                        own,
-                        EventCodec.write(asking.with().id("i-1").type("e1").build()),
-                        "i-1",
-                        KEEP)
+                .append(own, EventCodec.write(asking.with().id("i-1").type("e1").build()), "i-1", KEEP)
                 .toCompletableFuture()
                 .join();
         Event first = EventCodec.readStamped(publisher

@@ -64,7 +64,8 @@ class LineScenarioIT {
     }
 
     private Client dashboard(String url, String user) throws Exception {
-        String token = cluster.ok("token", "--user", user, "--claim", "group_id=1").strip();
+        String token =
+                cluster.ok("token", "--user", user, "--claim", "group_id=1").strip();
         return Client.connect(url + "/ws/dashboard?token=" + token);
     }
 
@@ -107,7 +108,8 @@ class LineScenarioIT {
         for (var field : example.properties()) {
             String at = where + "." + field.getKey();
             assertThat(actual.has(field.getKey())).as(at).isTrue();
-            if (List.of("message", "status", "success", "type", "group_id", "user_id").contains(field.getKey())) {
+            if (List.of("message", "status", "success", "type", "group_id", "user_id")
+                    .contains(field.getKey())) {
                 assertThat(actual.path(field.getKey())).as(at).isEqualTo(field.getValue());
             }
             follows(actual.path(field.getKey()), field.getValue(), at);
@@ -117,7 +119,8 @@ class LineScenarioIT {
     @Test
     void theFramesOfAPublishedGuideAreAnsweredAsItsTablesSay() throws Exception {
         String guide = guide();
-        assumeTrue(guide != null, "the guide with sync_line_accounts does not lie beside this checkout (../shared/seeds)");
+        assumeTrue(
+                guide != null, "the guide with sync_line_accounts does not lie beside this checkout (../shared/seeds)");
         Map<String, String> sent = examples(guide, "### 客户端发送消息");
         Map<String, String> pushed = examples(guide, "### 服务器推送消息");
         assertThat(sent).hasSize(6);
@@ -232,8 +235,13 @@ class LineScenarioIT {
             JsonNode stats = group;
             if (stats == null) return List.of();
             var all = new ArrayList<Long>();
-            for (String field :
-                    List.of("total_incoming", "duplicate_incoming", "today_incoming", "today_duplicate", "total_accounts", "online_accounts")) {
+            for (String field : List.of(
+                    "total_incoming",
+                    "duplicate_incoming",
+                    "today_incoming",
+                    "today_duplicate",
+                    "total_accounts",
+                    "online_accounts")) {
                 all.add(stats.path(field).asLong());
             }
             synchronized (accounts) {
@@ -266,7 +274,8 @@ class LineScenarioIT {
                         .append(i)
                         .append("\",\"online_status\":\"online\"}");
             }
-            reporter.send("{\"type\":\"sync_line_accounts\",\"activation_code\":\"CODE-0\",\"data\":[" + accounts + "]}");
+            reporter.send(
+                    "{\"type\":\"sync_line_accounts\",\"activation_code\":\"CODE-0\",\"data\":[" + accounts + "]}");
             reporter.next("sync_result");
             List<Future<?>> watchers = List.of(
                     threads.submit(() -> {
