@@ -6,6 +6,7 @@ import io.carillon.model.event.Payload;
 import io.carillon.node.dialect.Notice;
 import io.carillon.node.dialect.line.DashboardDialect;
 import io.carillon.node.dispatch.Desk;
+import io.carillon.node.session.Session;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,9 +45,10 @@ final class LineBoards {
         this.timer = timer;
     }
 
-    /** Takes the numbers of a {@link DashboardDialect#STATS} event. */
+    /** Takes the numbers that came with an event, if there are any. */
     void offer(ChannelName room, Event event) {
         Payload group = event.extra().get("group_stats");
+        if (group == null) return;
         Payload account = event.extra().get("account");
         Payload accountStats = event.extra().get("account_stats");
         var notices = new ArrayList<Notice>(2);
@@ -54,10 +57,10 @@ final class LineBoards {
             if (waiting == null) {
                 groups.put(room, new Waiting());
                 if (accountStats != null) notices.add(ofAccount(accountStats));
-                if (group != null) notices.add(ofGroup(group));
+                notices.add(ofGroup(group));
             } else {
                 if (account != null && accountStats != null) waiting.accounts.put(account, accountStats);
-                if (group != null) waiting.group = group;
+                waiting.group = group;
             }
         }
         if (!notices.isEmpty()) send(room, notices);
@@ -73,9 +76,8 @@ final class LineBoards {
     }
 
     private void send(ChannelName room, List<Notice> notices) {
-        for (Notice notice : notices) {
-            desk.send(room, session -> session.endpoint().dialect().equals(DashboardDialect.NAME), notice);
-        }
+        Predicate<Session> watchers = LineDashboard.watchers(room);
+        for (Notice notice : notices) desk.send(room, watchers, notice);
         var unused = timer.schedule(() -> due(room), APART.toMillis(), TimeUnit.MILLISECONDS);
     }
 

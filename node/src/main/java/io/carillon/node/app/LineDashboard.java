@@ -30,6 +30,9 @@ final class LineDashboard implements Application {
     private static final String KIND = "dashboard";
     private static final String GROUP = "group_id";
 
+    /** How often it is looked whether a departure was missed: what announces one is not kept. */
+    private static final Duration AUDIT = Duration.ofSeconds(30);
+
     private final LineGroups groups;
     private final LineWindows windows;
     private final LineSettings settings;
@@ -62,6 +65,8 @@ final class LineDashboard implements Application {
     public void start(Desk desk) {
         boards = new LineBoards(desk, timer);
         atMidnight();
+        var unused = timer.scheduleWithFixedDelay(
+                () -> here.rooms().forEach(groups::settle), AUDIT.toMillis(), AUDIT.toMillis(), TimeUnit.MILLISECONDS);
     }
 
     @Override
@@ -136,14 +141,18 @@ final class LineDashboard implements Application {
     /** A group's events are for its own dashboards, whoever was put into the room. */
     @Override
     public @Nullable Predicate<Session> audience(ChannelName channel, Event event) {
-        if (channel.kind() != ChannelName.Kind.ROOM) return null;
-        long group = LineGroups.group(channel);
-        return session -> group(session) == group;
+        return channel.kind() == ChannelName.Kind.ROOM ? watchers(channel) : null;
+    }
+
+    /** The dashboards of the group whose room it is. */
+    static Predicate<Session> watchers(ChannelName room) {
+        long group = LineGroups.group(room);
+        return session -> session.endpoint().dialect().equals(DashboardDialect.NAME) && group(session) == group;
     }
 
     @Override
     public void passed(ChannelName channel, Event event) {
-        if (event.type().equals(DashboardDialect.STATS) && LineGroups.group(channel) > 0) boards.offer(channel, event);
+        if (LineGroups.group(channel) > 0) boards.offer(channel, event);
     }
 
     /** What changed meanwhile was told to nobody here. */

@@ -100,7 +100,7 @@ public interface Application {
         return null;
     }
 
-    /** An event came to this node. On the channel's worker. */
+    /** An event came to this node and was handed to the loops of its sessions. On the channel's worker. */
     default void passed(ChannelName channel, Event event) {}
 
     /** The link to Redis is up again: what was learned from events that are not kept may be out of date. */

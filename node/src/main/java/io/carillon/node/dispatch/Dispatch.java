@@ -513,7 +513,6 @@ public final class Dispatch implements SessionListener, ChannelListener, Desk {
         boolean ephemeral =
                 ephemeralByNamespace.getOrDefault(namespace, Set.of()).contains(event.type());
         String notUser = ephemeral ? event.from() : null;
-        for (Application application : applications.in(name.namespace())) application.passed(name, event);
         if (event.timestamp() > 0) metrics.dispatched(clock.millis() - event.timestamp());
         for (Dialect dialect : dialectsByNamespace.getOrDefault(namespace, Set.of())) {
             if (dialect.stream() && !streams.any()) continue;
@@ -542,6 +541,7 @@ public final class Dispatch implements SessionListener, ChannelListener, Desk {
                 if (channel.wantedBy(lane.index())) lane.run(() -> lane.acks().passed(name, event));
             }
         }
+        for (Application application : applications.in(name.namespace())) application.passed(name, event);
         return true;
     }
 

@@ -202,7 +202,14 @@ class ApiIT {
     // ---- activation codes
 
     private Answer code(String method, String code, String body) {
-        return call(method, "/api/line/activation-codes/" + code, body, "X-API-Key", KEY);
+        return call(
+                method,
+                "/api/line/activation-codes/" + code,
+                body,
+                "X-API-Key",
+                KEY,
+                "Content-Type",
+                "application/json");
     }
 
     @Test

@@ -299,6 +299,13 @@ class LineGroupsIT {
         assertThat(cli.zcard(stem + "customers")).isEqualTo(2);
     }
 
+    /** Changes of status that dashboards were told of. */
+    private List<String> changes() {
+        return cli.lrange("carillon:line:room:{group-" + group + "}:history", 0, -1).stream()
+                .filter(event -> event.contains("\"type\":\"account_status_change\""))
+                .toList();
+    }
+
     // ---- who is there
 
     private void present(String code, boolean is) {
@@ -336,12 +343,14 @@ class LineGroupsIT {
         groups.gone(room, "CODE-1");
         groups.gone(room, "CODE-1");
         online("b1");
-        String history = "carillon:line:room:{group-" + group + "}:history";
-        assertThat(cli.lrange(history, 0, -1)).hasSize(2).allMatch(event -> event.contains("\"offline\""));
+        assertThat(changes()).hasSize(2).allMatch(event -> event.contains("\"offline\""));
+        // The numbers come once, with the last.
+        assertThat(changes().get(0)).doesNotContain("group_stats");
+        assertThat(changes().get(1)).contains("\"online_accounts\":1,");
         present("CODE-2", false);
         groups.settle(room);
         online();
-        assertThat(cli.llen(history)).isEqualTo(3);
+        assertThat(changes()).hasSize(3);
     }
 
     @Test

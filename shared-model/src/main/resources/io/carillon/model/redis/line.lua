@@ -29,8 +29,9 @@
 --   back     the code has a session after all: what went offline returns    -> {accounts that went online, ''}
 --   stats                                                                   -> {1, the group's numbers, or ''}
 --
--- A day never goes back: a caller whose clock is still in yesterday counts for today. Numbers go out as a plain event
--- {"type":"line_stats","group_stats":{…}[,"account":"a1","account_stats":{…}]}, everything else as a durable one.
+-- A day never goes back: a caller whose clock is still in yesterday counts for today. All events are durable, so that a
+-- node which missed some reads them. What changes numbers carries them beside its content, as "group_stats" and, of one
+-- account, "account" and "account_stats"; a sync has an event of its own for them, {"type":"line_stats",…}.
 local space, room, group = string.match(KEYS[1], '^([^:]+:[^:]+):room:{(group%-(%d+))}$')
 if not space then return redis.error_reply('CARILLONKEY expected <prefix>:<namespace>:room:{group-<id>}') end
 local channel, stem, members = KEYS[1], space .. ':group:{' .. room .. '}:', space .. ':members:{' .. room .. '}:users'
@@ -48,9 +49,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local stamp = text(now)
 
-local function tell(type, content)
-  local reply = append({channel}, {'{"type":"' .. type .. '","content":' .. content .. '}', '', 'trusted', '1',
-    'max', text(HISTORY), 'ttl', text(HISTORY_AGE)})
+local function tell(type, content, stats)
+  local reply = append({channel}, {'{"type":"' .. type .. '","content":' .. content .. (stats or '') .. '}', '',
+    'trusted', '1', 'max', text(HISTORY), 'ttl', text(HISTORY_AGE)})
   if reply.err then error(reply.err) end
 end
 
@@ -82,14 +83,13 @@ local function group_stats(by)
     .. redis.call('HLEN', online) .. ',' .. sums('group')
 end
 
-local function tell_stats(by, account)
+-- The numbers as fields of an event, after all is counted.
+local function stats(by, account)
   redis.call('HSET', numbers, 'code', by)
-  local message = '{"type":"line_stats","group_stats":' .. group_stats(by)
-  if account then
-    local name = cjson.encode(account)
-    message = message .. ',"account":' .. name .. ',"account_stats":{"line_id":' .. name .. ',' .. sums('a:' .. account)
-  end
-  redis.call('@PUB@', channel, message .. '}')
+  local fields = ',"group_stats":' .. group_stats(by)
+  if not account then return fields end
+  local name = cjson.encode(account)
+  return fields .. ',"account":' .. name .. ',"account_stats":{"line_id":' .. name .. ',' .. sums('a:' .. account)
 end
 
 local function keep()
@@ -122,33 +122,37 @@ local function set(account, status, by)
   if status ~= '' then redis.call('HDEL', lost, account) end
 end
 
-local function changed(account, status)
+local function changed(account, status, fields)
   tell('account_status_change', '{"line_account_id":' .. account .. ',"online_status":"' .. status .. '","group_id":'
-    .. group .. ',"timestamp":' .. stamp .. '}')
+    .. group .. ',"timestamp":' .. stamp .. '}', fields)
+end
+
+-- These accounts have changed together: the numbers go with the last.
+local function all_changed(all, status, by)
+  for i, account in ipairs(all) do
+    changed(cjson.encode(account), status, i == #all and stats(by) or '')
+  end
+  if #all > 0 then keep() end
+  return #all
 end
 
 local function present(of) return redis.call('HEXISTS', members, 'windows:' .. of) == 1 end
 
 -- Accounts of the code, or of every one without a session, go offline.
 local function depart(of, remember)
-  local here, there, gone, last = redis.call('HGETALL', online), {}, 0, nil
+  local here, there, gone, last = redis.call('HGETALL', online), {}, {}, nil
   for i = 1, #here, 2 do
     local account, by = here[i], here[i + 1]
     if of == '' or of == by then
       if there[by] == nil then there[by] = present(by) end
       if not there[by] then
-        changed(cjson.encode(account), 'offline')
         redis.call('HDEL', online, account)
         if remember then redis.call('HSET', lost, account, by) end
-        gone, last = gone + 1, by
+        gone[#gone + 1], last = account, by
       end
     end
   end
-  if gone > 0 then
-    tell_stats(last)
-    keep()
-  end
-  return gone
+  return all_changed(gone, 'offline', last)
 end
 
 local function forget(marks)
@@ -195,25 +199,25 @@ if operation == 'open' then
 elseif operation == 'offline' then
   return {depart(code, true), ''}
 elseif operation == 'back' then
-  local gone, back = redis.call('HGETALL', lost), 0
+  local gone, back = redis.call('HGETALL', lost), {}
   if not present(code) then return {0, ''} end
   for i = 1, #gone, 2 do
     if gone[i + 1] == code then
-      changed(cjson.encode(gone[i]), 'online')
       set(gone[i], 'online', code)
-      back = back + 1
+      back[#back + 1] = gone[i]
     end
   end
-  if back > 0 then
-    tell_stats(code)
-    keep()
-  end
-  return {back, ''}
+  return {all_changed(back, 'online', code), ''}
 elseif operation == 'stats' then
   local by = redis.call('HGET', numbers, 'code')
   return {1, by and group_stats(by) or ''}
 end
 
+-- What could keep the event from being appended is looked at before anything is counted.
+local meta = redis.call('GET', channel)
+if meta and not string.find(meta, '^%S+ %d+ %d+ %S+ %S+ %d+$') then
+  return redis.error_reply('CARILLONMETA the meta of the channel is corrupt')
+end
 if id ~= '' then
   local mark = operation .. ' ' .. id
   local at = redis.call('ZSCORE', answered, mark)
@@ -233,7 +237,7 @@ if operation == 'sync_line_accounts' then
       .. cjson.encode(redis.call('HGET', accounts, account)) .. ',"online_status":"'
       .. (redis.call('HEXISTS', online, account) == 1 and 'online' or 'offline') .. '"}'
   end
-  tell_stats(code)
+  tell('line_stats', 'null', stats(code))
   return done('{"success":true,"created_count":' .. created .. ',"updated_count":' .. updated .. ',"accounts":['
     .. table.concat(shown, ',') .. ']}')
 elseif operation == 'incoming' then
@@ -241,13 +245,13 @@ elseif operation == 'incoming' then
   if not admits({account}) then return {0, 'accounts'} end
   local at = redis.call('ZSCORE', seen, incoming)
   local duplicate = at and now - at < AGE * 1000 or false
-  tell('incoming', '{"duplicate":' .. tostring(duplicate) .. ',"group_id":' .. group .. ',' .. string.sub(data, 2))
   enlist(account, '')
   redis.call('ZADD', seen, stamp, incoming)
   redis.call('ZREMRANGEBYRANK', seen, 0, -MOST_INCOMING - 1)
   count('group', duplicate)
   count('a:' .. account, duplicate)
-  tell_stats(code, account)
+  tell('incoming', '{"duplicate":' .. tostring(duplicate) .. ',"group_id":' .. group .. ',' .. string.sub(data, 2),
+    stats(code, account))
   return done(start .. ',"status":"processed","duplicate":' .. tostring(duplicate) .. '}')
 elseif operation == 'customer_sync' then
   local customer, data, start = ARGV[6], ARGV[7], ARGV[8]
@@ -269,10 +273,9 @@ elseif operation == 'follow_up_sync' then
 elseif operation == 'account_status_change' then
   local account, status, start = ARGV[6], ARGV[7], ARGV[8]
   if not admits({account}) then return {0, 'accounts'} end
-  changed(string.match(start, '^{"line_account_id":(.*)$'), status)
   enlist(account, '')
   set(account, status, code)
-  tell_stats(code)
+  changed(string.match(start, '^{"line_account_id":(.*)$'), status, stats(code))
   return done(start .. ',"online_status":"' .. status .. '","status":"updated"}')
 end
 return redis.error_reply('CARILLONOP unknown operation')

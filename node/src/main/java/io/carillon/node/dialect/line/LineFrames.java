@@ -20,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
  * {@code id} is the mark of its answer, and so is the activation code of a heartbeat. Pure and safe from any thread.
  */
 abstract sealed class LineFrames implements Dialect permits DashboardDialect, WindowsDialect {
-    /** Numbers on their way between nodes: clients see them batched, as notices. */
+    /** Numbers alone on their way between nodes: clients see all numbers batched, as notices. */
     public static final String STATS = "line_stats";
 
     /** Longest text accepted for an activation code, longer than any is. */
