@@ -1,5 +1,5 @@
 // A chat room in Vue: each seat is a component that gets everything from the composable useWebSocket(token).
-import { createApp, h, nextTick, onMounted, ref, shallowRef, useTemplateRef, watch } from 'vue';
+import { createApp, h, nextTick, onMounted, onUnmounted, ref, shallowRef, useTemplateRef, watch } from 'vue';
 import { useWebSocket } from '../client/vue.js';
 import { t } from './demo.js';
 
@@ -49,13 +49,23 @@ const Room = {
     const people = shallowRef([]);
     const frames = ref([]);
     const log = useTemplateRef('log');
+    let here = true;
+    onUnmounted(() => { here = false; });
 
     chat.on('$frame', (frame, sent) => {
       frames.value.push({ frame: frame.replace(/"token":"[^"]*"/, '"token":"…"'), sent });
       frames.value.splice(0, frames.value.length - FRAMES);
     });
     chat.on('$stop', () => emit('refused'));
-    onMounted(() => connect().catch(() => {}));
+    onMounted(async () => {
+      // A browser does not tell a refused handshake from a server that is away; a plain call does.
+      try {
+        people.value = (await chat.onlineUsers()).users;
+      } catch ({ status }) {
+        if (status === 401) return emit('refused');
+      }
+      if (here) connect().catch(() => {});
+    });
     watch([onlineCount, isConnected], async () => {
       if (isConnected.value) people.value = (await chat.onlineUsers().catch(() => null))?.users ?? people.value;
     });

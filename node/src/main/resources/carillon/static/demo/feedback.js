@@ -1,5 +1,5 @@
 // A feedback desk: one panel each for a user, a merchant and an admin, each with a session of its own.
-import { Connection } from '../client/carillon.js';
+import { Connection, newId } from '../client/carillon.js';
 import { $, append, bubble, command, copyOf, element, follow, hush, note, say, t, worded } from './demo.js';
 
 const PEOPLE = [
@@ -141,7 +141,7 @@ function panel(me) {
 
   file.addEventListener('submit', (submitted) => {
     submitted.preventDefault();
-    const data = { feedback_id: `f-${crypto.randomUUID()}`, title: file.elements.title.value.trim(), status: 'open' };
+    const data = { feedback_id: `f-${newId()}`, title: file.elements.title.value.trim(), status: 'open' };
     if (!data.title || !desk.send('new_feedback', data)) return;
     list(data);
     file.elements.title.value = '';

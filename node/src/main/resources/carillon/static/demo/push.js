@@ -1,5 +1,5 @@
-// The push console: on the left a client of the library, on the right a service with an API key.
-import { Carillon } from '../client/carillon.js';
+// The push console: a client of the library, and a service with an API key.
+import { Carillon, newId } from '../client/carillon.js';
 import { $, bubble, command, element, follow, hush, note, say, t, worded } from './demo.js';
 
 const LOOK_MS = 2000;  // how often the cluster is asked
@@ -178,7 +178,7 @@ publish.addEventListener('submit', async (submitted) => {
   const { path, body } = call() ?? {};
   if (!path) return say($('#published'), 'push.json.bad');
   try {
-    const { id, offset, online } = await api(path, body, { 'Idempotency-Key': crypto.randomUUID() });
+    const { id, offset, online } = await api(path, body, { 'Idempotency-Key': newId() });
     say($('#published'), online === false ? 'push.published.away' : 'push.published', { id, offset: offset ?? '–' });
   } catch ({ code, message }) {
     say($('#published'), 'problem', { status: code ?? '', error: message });

@@ -22,6 +22,9 @@ class DemoScenarioIT {
     private static final String VUE = "/webjars/vue/3.5.26/dist/vue.runtime.esm-browser.prod.js";
     private static Cluster cluster;
 
+    /** The node that was killed last, by its id. */
+    private static String dead = "";
+
     @BeforeAll
     static void up() throws Exception {
         cluster = Cluster.up("demo");
@@ -435,26 +438,29 @@ class DemoScenarioIT {
 
     /** Kills a node that holds sessions of a namespace. */
     private static void killHolderOf(String namespace) throws Exception {
-        String port = Poll.until(
+        JsonNode holder = Poll.until(
                 "a node with sessions of " + namespace,
                 Duration.ofSeconds(15),
                 () -> {
-                    for (JsonNode node :
-                            Client.JSON.readTree(cluster.api("/api/ws/nodes")).path("nodes")) {
-                        if (node.path("sessions").path(namespace).asInt(0) > 0)
-                            return node.path("port").asString();
+                    for (JsonNode node : nodes()) {
+                        if (node.path("sessions").path(namespace).asInt(0) > 0) return node;
                     }
-                    return "";
+                    return nodes().get(0);
                 },
-                found -> !found.isEmpty());
+                node -> node.path("sessions").path(namespace).asInt(0) > 0);
+        dead = holder.path("id").asString();
         List<String> urls = cluster.list("CARILLON_NODE_URLS");
         for (int i = 0; i < urls.size(); i++) {
-            if (String.valueOf(URI.create(urls.get(i)).getPort()).equals(port)) {
+            if (URI.create(urls.get(i)).getPort() == holder.path("port").asInt()) {
                 cluster.ok("node", "--kill", String.valueOf(i + 1));
                 return;
             }
         }
-        throw new AssertionError("no node listens on " + port);
+        throw new AssertionError("no node listens where " + holder + " did");
+    }
+
+    private static JsonNode nodes() throws Exception {
+        return Client.JSON.readTree(cluster.api("/api/ws/nodes")).path("nodes");
     }
 
     private static void awaitBack(Browser page, String... states) {
@@ -475,6 +481,12 @@ class DemoScenarioIT {
     /** Starts the dead node again, for the next test. */
     private static void revive(Browser page) throws Exception {
         cluster.ok("up");
+        Poll.until("three nodes, none of them dead", Duration.ofSeconds(30), () -> {
+            JsonNode nodes = nodes();
+            return nodes.size() == 3
+                    && nodes.valueStream()
+                            .noneMatch(node -> node.path("id").asString().equals(dead));
+        });
         assertThat(page.complaints).allMatch(DemoScenarioIT::network);
     }
 
