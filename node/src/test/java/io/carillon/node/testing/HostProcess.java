@@ -7,7 +7,9 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * An application with a node inside, in a process of its own, which can be killed; with what such an application has on its
@@ -70,10 +73,26 @@ public final class HostProcess implements AutoCloseable {
         });
     }
 
-    private static String classPath() {
+    private static String classPath() throws IOException {
+        String application = application().toString();
         return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(entry -> !NOT_THERE.matcher(new File(entry).getName()).matches())
+                .map(entry -> entry.endsWith("test-classes") ? application : entry)
                 .collect(Collectors.joining(File.pathSeparator));
+    }
+
+    /** Its own classes, without the tests they lie beside. */
+    private static Path application() throws IOException {
+        Path tests = Path.of("target", "test-classes");
+        Path alone = Path.of("target", "host-classes").toAbsolutePath();
+        try (Stream<Path> all = Files.walk(tests.resolve("com/example/host"))) {
+            for (Path one : all.filter(Files::isRegularFile).toList()) {
+                Path to = alone.resolve(tests.relativize(one).toString());
+                Files.createDirectories(to.getParent());
+                Files.copy(one, to, StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
+        return alone;
     }
 
     private int hello() throws IOException, InterruptedException {

@@ -20,6 +20,7 @@ import java.util.function.IntPredicate;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.springframework.boot.SpringApplication;
+import org.springframework.context.ApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -115,6 +116,11 @@ public final class Nodes implements AutoCloseable {
 
     public String managementUrl(int node) {
         return "http://127.0.0.1:" + nodes.get(node).getEnvironment().getProperty("local.management.port");
+    }
+
+    /** The context of the node's process: the application's, where it is inside one. */
+    public ApplicationContext context(int node) {
+        return nodes.get(node);
     }
 
     public <T> T bean(int node, Class<T> type) {
