@@ -31,7 +31,8 @@ class ReceivingConnectionTest {
 
     private EmbeddedChannel connection(boolean awaitFrame) {
         byte[] request = ReceivingConnection.request("127.0.0.1", 1, "/", "token");
-        EmbeddedChannel channel = new EmbeddedChannel(new ReceivingConnection(request, false, awaitFrame, tally, 1, listener));
+        EmbeddedChannel channel =
+                new EmbeddedChannel(new ReceivingConnection(request, false, awaitFrame, tally, 1, listener));
         ((ByteBuf) channel.readOutbound()).release();
         return channel;
     }
