@@ -43,7 +43,11 @@ final class Subscriber implements Runnable {
     }
 
     /** @param ack the id to acknowledge it by; null where it does not ask for that */
-    private record Frame(String channel, Position at, Content content, @Nullable String ack) {}
+    private record Frame(
+            String channel,
+            Position at,
+            Content content,
+            @Nullable String ack) {}
 
     private final World world;
     private final Tenant tenant;

@@ -129,9 +129,8 @@ final class Fleet {
             int index = next;
             next += step;
             URI url = plan.urls().get(index % plan.urls().size());
-            ReceivingConnection connection =
-                    new ReceivingConnection(
-                            requests.get(index), stream(url), plan.awaitFrame(), tally, plan.sample(), this);
+            ReceivingConnection connection = new ReceivingConnection(
+                    requests.get(index), stream(url), plan.awaitFrame(), tally, plan.sample(), this);
             connections.set(index, connection);
             InetSocketAddress remote = new InetSocketAddress(url.getHost(), url.getPort());
             InetSocketAddress local =

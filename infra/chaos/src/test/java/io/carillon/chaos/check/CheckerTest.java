@@ -35,7 +35,8 @@ class CheckerTest {
                     add(client, 1, "conn.open", "cid", client + ".1", "client", client, "user", "u" + i, "ns", ns);
                     place(client, 1, "sub.ok", ns, "broadcast", "~p", 0).put("fresh", true);
                     place(client, 1, "sub.ok", ns, "room:r", "e1", 40).put("fresh", true);
-                    if (client.equals("a1")) place(client, 1, "sub.ok", ns, "user:u1", "e1", 6).put("fresh", true);
+                    if (client.equals("a1"))
+                        place(client, 1, "sub.ok", ns, "user:u1", "e1", 6).put("fresh", true);
                 }
             }
             for (int n = 1; n <= 100; n++) {
