@@ -17,9 +17,9 @@ final class SecurityHeaders implements WebFilter {
      */
     private static final String IMPORT_MAP = "'sha256-jeTI5I67VKPJ3gq8Muyi61a2QyfHb31A5i5vx2Dgjms='";
 
-    private static final String CONTENT_SECURITY_POLICY =
-            "default-src 'none'; script-src 'self' " + IMPORT_MAP + "; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-                    + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    private static final String CONTENT_SECURITY_POLICY = "default-src 'none'; script-src 'self' " + IMPORT_MAP
+            + "; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {

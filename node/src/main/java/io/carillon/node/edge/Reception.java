@@ -85,7 +85,13 @@ final class Reception {
     /** The session of somebody who may come in. */
     Session session(Interview.Accepted accepted, Socket socket) {
         return new Session(
-                ids.next(), accepted.endpoint(), accepted.principal(), socket, outbox, clock.millis(), accepted.trail());
+                ids.next(),
+                accepted.endpoint(),
+                accepted.principal(),
+                socket,
+                outbox,
+                clock.millis(),
+                accepted.trail());
     }
 
     /** The client has its answer: the session begins. */

@@ -63,11 +63,12 @@ public final class ServletDoor {
                 response.setStatus(204);
                 preflight.headers(response::setHeader);
             }
-            case Arrival arrival when reception.admission.draining() ->
+            case Arrival arrival
+            when reception.admission.draining() ->
                 refuse(request, response, Refusal.DRAINING, arrival.entrance(), stream);
             case Arrival arrival -> {
-                EdgeLoop loop =
-                        loops.all().get(Math.floorMod(turn.getAndIncrement(), loops.all().size()));
+                EdgeLoop loop = loops.all()
+                        .get(Math.floorMod(turn.getAndIncrement(), loops.all().size()));
                 switch (new Waiting(loop, arrival).outcome()) {
                     case Refused(Refusal refusal) -> refuse(request, response, refusal, arrival.entrance(), stream);
                     case Welcome(Interview.Accepted accepted) -> accept(request, response, loop, accepted);

@@ -230,7 +230,9 @@ final class Browser implements AutoCloseable {
                         || method.equals("Log.entryAdded")
                         || method.equals("Runtime.consoleAPICalled")
                                 && List.of("error", "warning", "assert")
-                                        .contains(frame.path("params").path("type").asString(""))) {
+                                        .contains(frame.path("params")
+                                                .path("type")
+                                                .asString(""))) {
                     complaints.add(frame.path("params").toString());
                 }
             }

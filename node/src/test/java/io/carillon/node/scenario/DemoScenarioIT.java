@@ -106,8 +106,7 @@ class DemoScenarioIT {
     }
 
     /** Keys, and the values each text names. */
-    private static final String TEXTS =
-            """
+    private static final String TEXTS = """
             (async () => {
               const [en, zh] = (await Promise.all([import('/demo/texts/en.js'), import('/demo/texts/zh.js')])).map((texts) => texts.default);
               const keys = (texts) => Object.keys(texts).sort().join();
@@ -199,7 +198,10 @@ class DemoScenarioIT {
             page.evaluate("document.querySelector('#desk-3 .cases button').click()");
             page.await("#desk-1 .none", "None yet");
             Poll.until(
-                    "no feedback left", Duration.ofSeconds(10), () -> count(page, ".cases > li"), Integer.valueOf(0)::equals);
+                    "no feedback left",
+                    Duration.ofSeconds(10),
+                    () -> count(page, ".cases > li"),
+                    Integer.valueOf(0)::equals);
         }
     }
 
@@ -224,7 +226,8 @@ class DemoScenarioIT {
             awaitBack(page, "#visitor .state", "#agent .state");
             for (String side : List.of("#visitor", "#agent")) {
                 page.await(side + " .log", "#3");
-                assertThat(count(page, side + " .message .body", "Still there?")).isEqualTo(1);
+                assertThat(count(page, side + " .message .body", "Still there?"))
+                        .isEqualTo(1);
             }
             revive(page);
 
@@ -362,8 +365,7 @@ class DemoScenarioIT {
     }
 
     private static void everyControlIsReachedByTabAndHasAName(Browser page) throws Exception {
-        int controls = Integer.parseInt(page.evaluate(
-                """
+        int controls = Integer.parseInt(page.evaluate("""
                 document.querySelectorAll('details').forEach((details) => { details.open = true; });
                 globalThis.reached = new Set();
                 document.addEventListener('focusin', ({ target }) => reached.add(target));
@@ -374,8 +376,9 @@ class DemoScenarioIT {
         assertThat(controls).isGreaterThan(8);
         // Round once and a bit: the first Tab starts wherever the focus was.
         for (int i = 0; i < 2 * controls; i++) page.press("Tab");
-        assertThat(page.evaluate(
-                        "controls().filter((control) => !reached.has(control)).map((control) => control.outerHTML.slice(0, 160)).join('\\n')"))
+        assertThat(
+                        page.evaluate(
+                                "controls().filter((control) => !reached.has(control)).map((control) => control.outerHTML.slice(0, 160)).join('\\n')"))
                 .as("controls that Tab does not reach")
                 .isEmpty();
 
@@ -408,8 +411,7 @@ class DemoScenarioIT {
     }
 
     private static void shows(Browser page, String selector, String number) {
-        Poll.until(
-                number + " in " + selector, Duration.ofSeconds(15), () -> page.text(selector), number::equals);
+        Poll.until(number + " in " + selector, Duration.ofSeconds(15), () -> page.text(selector), number::equals);
     }
 
     private static int count(Browser page, String selector) throws Exception {
@@ -429,8 +431,7 @@ class DemoScenarioIT {
 
     /** Remembers that a connection was lost, however short that was. */
     private static void watchStates(Browser page) throws Exception {
-        page.evaluate(
-                """
+        page.evaluate("""
                 globalThis.lost = 0;
                 new MutationObserver(() => { if (document.querySelector('.state:not([data-state=on])')) lost += 1; })
                   .observe(document.body, { subtree: true, attributeFilter: ['data-state'] }); ''""");
