@@ -27,7 +27,9 @@ class PackagingIT {
                 .anyMatch(name -> name.contains("embedded-redis-"))
                 .anyMatch(name -> name.contains("springdoc-openapi-starter-webflux-"))
                 // The expression language of Bean Validation, and all there is of Tomcat.
-                .filteredOn(name -> name.contains("tomcat") || name.contains("servlet") || name.contains("webmvc")
+                .filteredOn(name -> name.contains("tomcat")
+                        || name.contains("servlet")
+                        || name.contains("webmvc")
                         || name.contains("websocket"))
                 .singleElement()
                 .asString()

@@ -113,12 +113,16 @@ class ApiConfiguration {
         @Bean
         RouterFunction<ServerResponse> demoIndex(@Value("classpath:/carillon/static/demo/index.html") Resource index) {
             return RouterFunctions.route()
-                    .GET("/demo", request -> ServerResponse.permanentRedirect(URI.create("/demo/"))
-                            .build())
-                    .GET("/demo/", request -> ServerResponse.ok()
-                            .contentType(MediaType.TEXT_HTML)
-                            .cacheControl(CacheControl.noCache())
-                            .bodyValue(index))
+                    .GET(
+                            "/demo",
+                            request -> ServerResponse.permanentRedirect(URI.create("/demo/"))
+                                    .build())
+                    .GET(
+                            "/demo/",
+                            request -> ServerResponse.ok()
+                                    .contentType(MediaType.TEXT_HTML)
+                                    .cacheControl(CacheControl.noCache())
+                                    .bodyValue(index))
                     .build();
         }
 

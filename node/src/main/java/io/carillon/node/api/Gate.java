@@ -86,7 +86,8 @@ final class Gate implements WebFilter {
      * @param caller who calls; null for somebody with an identity of another kind
      */
     record Judgement(
-            @Nullable ResponseEntity<Problem> refusal, @Nullable String caller) {
+            @Nullable ResponseEntity<Problem> refusal,
+            @Nullable String caller) {
         static Judgement refused(int status, String sentence) {
             return new Judgement(Problems.of(status, sentence), null);
         }
@@ -121,8 +122,8 @@ final class Gate implements WebFilter {
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         ServerHttpRequest request = exchange.getRequest();
-        Judgement judgement = judge(
-                request.getURI().getRawPath(), request.getPath().pathWithinApplication(), request.getHeaders());
+        Judgement judgement =
+                judge(request.getURI().getRawPath(), request.getPath().pathWithinApplication(), request.getHeaders());
         ResponseEntity<Problem> refusal = judgement.refusal();
         if (refusal != null) {
             if (refusal.getStatusCode().value() == 413) {

@@ -85,7 +85,13 @@ final class Reception {
     /** The session of somebody who may come in. */
     Session session(Interview.Accepted accepted, Socket socket) {
         return new Session(
-                ids.next(), accepted.endpoint(), accepted.principal(), socket, outbox, clock.millis(), accepted.trail());
+                ids.next(),
+                accepted.endpoint(),
+                accepted.principal(),
+                socket,
+                outbox,
+                clock.millis(),
+                accepted.trail());
     }
 
     /** The client has its answer: the session begins. */
@@ -132,6 +138,11 @@ final class Reception {
     @Nullable
     Entrance streams(String namespace) {
         return streams.get(namespace);
+    }
+
+    /** Those of every endpoint but event streams. */
+    Collection<Entrance> entrances() {
+        return entrances.values();
     }
 
     /** The endpoint of exactly this path. */

@@ -51,8 +51,9 @@ record Refusal(int status, String sentence, String reason) implements Knock {
         head.append("HTTP/1.1 ").append(status).append(' ').append(title());
         head.append("\r\nContent-Length: ").append(json.length);
         head.append(status == 426 ? "\r\nConnection: close, Upgrade" : "\r\nConnection: close");
-        headers(problem, (name, value) ->
-                head.append("\r\n").append(name).append(": ").append(value));
+        headers(
+                problem,
+                (name, value) -> head.append("\r\n").append(name).append(": ").append(value));
         head.append("\r\nDate: ").append(DateFormatter.format(new Date(now)));
         head.append("\r\n\r\n");
         ByteBuf answer = allocator.buffer(head.length() + json.length);

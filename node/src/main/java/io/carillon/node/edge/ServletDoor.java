@@ -23,10 +23,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.http.HttpHeaders;
+import org.springframework.http.server.PathContainer;
 import org.springframework.http.server.ServletServerHttpRequest;
 import org.springframework.http.server.ServletServerHttpResponse;
 import org.springframework.web.socket.server.RequestUpgradeStrategy;
 import org.springframework.web.socket.server.standard.StandardWebSocketUpgradeStrategy;
+import org.springframework.web.util.pattern.PathPattern;
 
 /**
  * Stands ahead of the servlets of an application that has a node inside: answers requests for an endpoint, by the same
@@ -46,6 +48,15 @@ public final class ServletDoor {
         this.loops = loops;
     }
 
+    /** The endpoint whose address the pattern of somebody else takes, too; null for none. */
+    public @Nullable String clash(PathPattern pattern) {
+        for (Entrance entrance : reception.entrances()) {
+            if (pattern.matches(PathContainer.parsePath(entrance.endpoint().path())))
+                return entrance.endpoint().name();
+        }
+        return null;
+    }
+
     /** Answers the request if it is for an endpoint; whether it was. */
     public boolean take(HttpServletRequest request, HttpServletResponse response) throws IOException {
         String path = request.getRequestURI().substring(request.getContextPath().length());
@@ -63,11 +74,12 @@ public final class ServletDoor {
                 response.setStatus(204);
                 preflight.headers(response::setHeader);
             }
-            case Arrival arrival when reception.admission.draining() ->
+            case Arrival arrival
+            when reception.admission.draining() ->
                 refuse(request, response, Refusal.DRAINING, arrival.entrance(), stream);
             case Arrival arrival -> {
-                EdgeLoop loop =
-                        loops.all().get(Math.floorMod(turn.getAndIncrement(), loops.all().size()));
+                EdgeLoop loop = loops.all()
+                        .get(Math.floorMod(turn.getAndIncrement(), loops.all().size()));
                 switch (new Waiting(loop, arrival).outcome()) {
                     case Refused(Refusal refusal) -> refuse(request, response, refusal, arrival.entrance(), stream);
                     case Welcome(Interview.Accepted accepted) -> accept(request, response, loop, accepted);

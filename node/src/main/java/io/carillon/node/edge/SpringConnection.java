@@ -32,8 +32,8 @@ final class SpringConnection extends QueuedCarrier implements WebSocketHandler {
     /** Messages on their way to the loop; the container reads no more of the client before some are handled. */
     private static final int AHEAD = 16;
 
-    private static final boolean TOMCAT = ClassUtils.isPresent(
-            "org.apache.tomcat.websocket.WsSession", SpringConnection.class.getClassLoader());
+    private static final boolean TOMCAT =
+            ClassUtils.isPresent("org.apache.tomcat.websocket.WsSession", SpringConnection.class.getClassLoader());
 
     private volatile @Nullable WebSocketSession container;
 

@@ -24,7 +24,6 @@ abstract class HandshakeContract {
 
     abstract EchoNode start(String... settings);
 
-
     @BeforeAll
     void begin() {
         node = start();
