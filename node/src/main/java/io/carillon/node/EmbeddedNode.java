@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.config.SingletonBeanRegistry;
@@ -46,6 +47,10 @@ import org.springframework.util.ClassUtils;
 import org.springframework.web.context.WebApplicationContext;
 import org.springframework.web.context.support.AnnotationConfigWebApplicationContext;
 import org.springframework.web.context.support.StandardServletEnvironment;
+import org.springframework.web.servlet.handler.AbstractUrlHandlerMapping;
+import org.springframework.web.servlet.mvc.method.annotation.RequestMappingHandlerMapping;
+import org.springframework.web.util.pattern.PathPattern;
+import org.springframework.web.util.pattern.PathPatternParser;
 
 /**
  * A node inside a servlet application, in a context of its own: the application's beans and the node's never meet, but for
@@ -141,6 +146,12 @@ final class EmbeddedNode implements SmartLifecycle {
         context.addBeanFactoryPostProcessor(
                 factory -> factory.setConversionService(ApplicationConversionService.getSharedInstance()));
         context.refresh();
+        try {
+            refuseClashes(context.getBean(ServletDoor.class), context.getBean(ServletApi.class));
+        } catch (RuntimeException e) {
+            context.close();
+            throw e;
+        }
         context.getBeanProvider(MeterBinder.class).forEach(binder -> binder.bindTo(meters));
         inside = new Inside(
                 context,
@@ -148,6 +159,27 @@ final class EmbeddedNode implements SmartLifecycle {
                 context.getBean(ServletApi.class),
                 context.getBean(Edge.class),
                 context.getBean(Backplane.class));
+    }
+
+    /** Nobody's address is taken silently: where both have one, the start says so. */
+    private void refuseClashes(ServletDoor door, ServletApi api) {
+        Stream<String> controllers = application.getBeansOfType(RequestMappingHandlerMapping.class).values().stream()
+                .flatMap(mapping -> mapping.getHandlerMethods().keySet().stream())
+                .flatMap(mapped -> mapped.getPatternValues().stream());
+        Stream<String> handlers = application.getBeansOfType(AbstractUrlHandlerMapping.class).values().stream()
+                .flatMap(mapping -> mapping.getHandlerMap().keySet().stream());
+        Stream.concat(controllers, handlers)
+                // What takes whatever nobody else does, takes what is left.
+                .filter(pattern -> pattern.length() > 1 && pattern.charAt(1) != '*' && pattern.charAt(1) != '{')
+                .forEach(pattern -> {
+                    PathPattern taken = PathPatternParser.defaultInstance.parse(pattern);
+                    String endpoint = door.clash(taken);
+                    if (endpoint == null && !api.clashes(taken)) return;
+                    throw new IllegalStateException("the application has " + pattern + ", and so has the node"
+                            + (endpoint == null ? "'s HTTP API" : "'s endpoint " + endpoint)
+                            + ": move one of them (carillon.endpoints.<name>.path), or leave the node's out"
+                            + " (carillon.endpoints.<name>.enabled=false)");
+                });
     }
 
     /** Where metrics go, whom TLS trusts, and Redis where the node has none of its own. */

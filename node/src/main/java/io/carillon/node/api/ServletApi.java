@@ -1,5 +1,7 @@
 package io.carillon.node.api;
 
+import io.carillon.node.session.Endpoint;
+import io.carillon.node.session.EndpointSettings;
 import jakarta.servlet.ReadListener;
 import jakarta.servlet.ServletConfig;
 import jakarta.servlet.ServletContext;
@@ -14,10 +16,14 @@ import java.io.IOException;
 import java.util.Collections;
 import java.util.Enumeration;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.springframework.beans.factory.SmartInitializingSingleton;
-import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.ApplicationListener;
+import org.springframework.context.event.ContextClosedEvent;
 import org.springframework.http.ResponseEntity;
 import org.springframework.http.server.PathContainer;
 import org.springframework.http.server.RequestPath;
@@ -33,23 +39,39 @@ import tools.jackson.databind.json.JsonMapper;
  * The calls of this room inside a servlet application, through a dispatcher of their own, so that nothing the application
  * sets up for its controllers changes them. Safe from any thread.
  */
-public final class ServletApi implements SmartInitializingSingleton {
+public final class ServletApi implements SmartInitializingSingleton, ApplicationListener<ContextClosedEvent> {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final PathPattern OURS = PathPatternParser.defaultInstance.parse("/api/ws/**");
+
+    /** Addresses that are there for an application, by the dialect it speaks; without an endpoint of it they are not. */
+    private static final Map<String, PathPattern> APPLICATIONS = Map.of(
+            "conversation", PathPatternParser.defaultInstance.parse("/messages/**"),
+            "chat", PathPatternParser.defaultInstance.parse("/api/chat/**"),
+            "line-windows", PathPatternParser.defaultInstance.parse("/api/line/**"));
 
     private final WebApplicationContext context;
     private final RequestMappingHandlerMapping calls;
     private final Gate gate;
+    private final Set<String> spoken;
     private final DispatcherServlet dispatcher;
     private List<PathPattern> patterns = List.of(OURS);
+    private volatile boolean ended;
 
-    ServletApi(WebApplicationContext context, RequestMappingHandlerMapping calls, Gate gate) {
+    ServletApi(
+            WebApplicationContext context, RequestMappingHandlerMapping calls, Gate gate, EndpointSettings endpoints) {
+        this.spoken = endpoints.list().stream().map(Endpoint::dialect).collect(Collectors.toUnmodifiableSet());
         this.context = context;
         this.calls = calls;
         this.gate = gate;
         this.dispatcher = new DispatcherServlet(context);
         dispatcher.setPublishContext(false);
         dispatcher.setPublishEvents(false);
+    }
+
+    /** The node ends; the server it is in may go on. */
+    @Override
+    public void onApplicationEvent(ContextClosedEvent event) {
+        ended = true;
     }
 
     @Override
@@ -60,13 +82,28 @@ public final class ServletApi implements SmartInitializingSingleton {
                                 .flatMap(call -> call.getPathPatternsCondition() == null
                                         ? Stream.of()
                                         : call.getPathPatternsCondition().getPatterns().stream())
-                                .filter(pattern -> !OURS.matches(PathContainer.parsePath(pattern.getPatternString()))))
+                                .filter(pattern -> !covers(OURS, pattern) && isSpoken(pattern)))
                 .toList();
         try {
             dispatcher.init(new Config(context.getServletContext()));
         } catch (ServletException e) {
             throw new IllegalStateException("the HTTP API cannot be served", e);
         }
+    }
+
+    private boolean isSpoken(PathPattern pattern) {
+        return APPLICATIONS.entrySet().stream()
+                .allMatch(application ->
+                        spoken.contains(application.getKey()) || !covers(application.getValue(), pattern));
+    }
+
+    private static boolean covers(PathPattern wide, PathPattern narrow) {
+        return wide.matches(PathContainer.parsePath(narrow.getPatternString()));
+    }
+
+    /** Whether the pattern of somebody else names an address of the API. */
+    public boolean clashes(PathPattern pattern) {
+        return patterns.stream().anyMatch(ours -> covers(ours, pattern));
     }
 
     /** Answers the request if its address is one of the API; whether it was. */
@@ -76,7 +113,7 @@ public final class ServletApi implements SmartInitializingSingleton {
         if (patterns.stream().noneMatch(pattern -> pattern.matches(path))) return false;
         response.setHeader("X-Content-Type-Options", "nosniff");
         response.setHeader("Referrer-Policy", "no-referrer");
-        if (context instanceof ConfigurableApplicationContext node && !node.isActive()) {
+        if (ended) {
             write(response, Problems.of(503, "this node has ended: try again"));
             return true;
         }

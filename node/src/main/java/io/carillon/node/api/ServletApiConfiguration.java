@@ -1,5 +1,6 @@
 package io.carillon.node.api;
 
+import io.carillon.node.session.EndpointSettings;
 import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -30,8 +31,9 @@ class ServletApiConfiguration extends WebMvcConfigurationSupport {
     ServletApi servletApi(
             WebApplicationContext context,
             @Qualifier("requestMappingHandlerMapping") RequestMappingHandlerMapping calls,
-            Gate gate) {
-        return new ServletApi(context, calls, gate);
+            Gate gate,
+            EndpointSettings endpoints) {
+        return new ServletApi(context, calls, gate, endpoints);
     }
 
     @Override

@@ -140,6 +140,11 @@ final class Reception {
         return streams.get(namespace);
     }
 
+    /** Those of every endpoint but event streams. */
+    Collection<Entrance> entrances() {
+        return entrances.values();
+    }
+
     /** The endpoint of exactly this path. */
     @Nullable
     Entrance entrance(String path) {

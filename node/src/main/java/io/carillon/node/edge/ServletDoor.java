@@ -23,10 +23,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.http.HttpHeaders;
+import org.springframework.http.server.PathContainer;
 import org.springframework.http.server.ServletServerHttpRequest;
 import org.springframework.http.server.ServletServerHttpResponse;
 import org.springframework.web.socket.server.RequestUpgradeStrategy;
 import org.springframework.web.socket.server.standard.StandardWebSocketUpgradeStrategy;
+import org.springframework.web.util.pattern.PathPattern;
 
 /**
  * Stands ahead of the servlets of an application that has a node inside: answers requests for an endpoint, by the same
@@ -44,6 +46,15 @@ public final class ServletDoor {
     ServletDoor(Reception reception, EdgeLoops loops) {
         this.reception = reception;
         this.loops = loops;
+    }
+
+    /** The endpoint whose address the pattern of somebody else takes, too; null for none. */
+    public @Nullable String clash(PathPattern pattern) {
+        for (Entrance entrance : reception.entrances()) {
+            if (pattern.matches(PathContainer.parsePath(entrance.endpoint().path())))
+                return entrance.endpoint().name();
+        }
+        return null;
     }
 
     /** Answers the request if it is for an endpoint; whether it was. */

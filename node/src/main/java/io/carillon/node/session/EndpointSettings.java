@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -23,7 +24,7 @@ import org.springframework.validation.annotation.Validated;
 /**
  * The addresses clients connect to, {@code carillon.endpoints.<name>}.
  *
- * @param endpoints by name
+ * @param endpoints by name; those that are not {@code enabled} are left out
  */
 @Validated
 @ConfigurationProperties("carillon")
@@ -51,6 +52,7 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
      * @param silence a session that sends nothing for this long is closed with 4408
      * @param ping how often the server pings
      * @param mustSpeak whether only messages break the silence; otherwise any frame does, the pongs of a browser too
+     * @param enabled whether it is there at all
      */
     public record One(
             @NotBlank @Pattern(regexp = "/[A-Za-z0-9/_-]{1,100}")
@@ -72,7 +74,8 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
             @DefaultValue @Valid History history,
             @DefaultValue("60s") Duration silence,
             @DefaultValue("25s") Duration ping,
-            @DefaultValue("false") boolean mustSpeak) {
+            @DefaultValue("false") boolean mustSpeak,
+            @DefaultValue("true") boolean enabled) {
 
         public One {
             if (ping.toMillis() <= 0 || silence.compareTo(ping) <= 0) {
@@ -108,6 +111,9 @@ public record EndpointSettings(@DefaultValue Map<String, @Valid One> endpoints) 
     }
 
     public EndpointSettings {
+        var there = new LinkedHashMap<>(endpoints);
+        there.values().removeIf(one -> !one.enabled());
+        endpoints = there;
         var paths = new HashMap<String, String>();
         endpoints.forEach((name, one) -> {
             if (one.path().equals(Endpoint.STREAMS)) {

@@ -57,7 +57,8 @@ final class Member implements Publisher, AutoCloseable {
                     EndpointSettings.History.DEFAULT,
                     Duration.ofSeconds(60),
                     Duration.ofSeconds(25),
-                    false)));
+                    false,
+                    true)));
 
     final Boot boot = Boot.random();
     final SimpleMeterRegistry registry = new SimpleMeterRegistry();

@@ -32,6 +32,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.springframework.boot.SpringApplication;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.annotation.Profile;
+import org.springframework.web.bind.annotation.GetMapping;
+import org.springframework.web.bind.annotation.RestController;
 import tools.jackson.databind.JsonNode;
 
 /** A node inside somebody else's Spring MVC application (1), and one in a process of its own (0), in one cluster. */
@@ -247,7 +250,8 @@ class EmbeddedIT {
                         "io.carillon.node.CarillonAutoConfiguration",
                         "io.carillon.node.CarillonHealthAutoConfiguration",
                         "carillonNode",
-                        "carillonDrain");
+                        "carillonDrain",
+                        "carillonHealthIndicator");
         assertThat(application.getEnvironment().getProperty("spring.main.banner-mode"))
                 .isNull();
         assertThat(application.getClass().getSimpleName()).contains("Servlet");
@@ -410,7 +414,7 @@ class EmbeddedIT {
 
     @Test
     void withoutTheSettingNothingIsThere() throws Exception {
-        try (var host = host("--carillon.enabled=false")) {
+        try (var host = host("--carillon.enabled=false", "--server.address=127.0.0.1")) {
             assertThat(host.getBeanNamesForType(Object.class))
                     .noneMatch(name -> name.startsWith("carillonN") || name.startsWith("io.carillon.node"));
             String url = "http://127.0.0.1:" + host.getEnvironment().getProperty("local.server.port");
@@ -425,13 +429,11 @@ class EmbeddedIT {
         assertThatThrownBy(() -> host(
                         "--carillon.enabled=true",
                         "--carillon.redis.url=" + redis.url(),
-                        "--server.address=0.0.0.0",
                         "--carillon.auth.open-identity=true"))
                 .rootCause()
                 .isInstanceOf(UnsafeSettingsException.class)
                 .hasMessageContaining("server.address");
-        assertThatThrownBy(() ->
-                        host("--carillon.enabled=true", "--carillon.redis.url=" + redis.url(), "--server.address="))
+        assertThatThrownBy(() -> host("--carillon.enabled=true", "--carillon.redis.url=" + redis.url()))
                 .rootCause()
                 .isInstanceOf(UnsafeSettingsException.class)
                 .hasMessageContaining("CARILLON_JWT_SECRET");
@@ -444,9 +446,42 @@ class EmbeddedIT {
                 .hasMessageContaining("carillon.redis.url and spring.data.redis.sentinel.master");
     }
 
+    /** Has an address that the node has, too. */
+    @RestController
+    @Profile("clashing")
+    static class Inbox {
+        @GetMapping("/messages")
+        String messages() {
+            return "the application's own";
+        }
+    }
+
+    @Test
+    void anAddressThatBothHaveStopsTheStartUntilOneOfThemIsLeftOut() throws Exception {
+        String[] settings = {
+            "--server.address=127.0.0.1",
+            "--spring.profiles.active=clashing",
+            "--carillon.enabled=true",
+            "--spring.data.redis.url=" + redis.url(),
+            "--carillon.auth.jwt-secret=" + Nodes.JWT_SECRET
+        };
+        assertThatThrownBy(() -> host(settings))
+                .rootCause()
+                .hasMessageContaining("the application has /messages")
+                .hasMessageContaining("carillon.endpoints.<name>.enabled=false");
+        var without = new ArrayList<>(List.of(settings));
+        without.add("--carillon.endpoints.conversation.enabled=false");
+        try (var host = host(without.toArray(String[]::new))) {
+            String url = "http://127.0.0.1:" + host.getEnvironment().getProperty("local.server.port");
+            assertThat(get(url + "/messages").body()).isEqualTo("the application's own");
+            assertThat(get(url + "/ws").statusCode()).isEqualTo(418);
+            assertThat(get(url + "/api/ws/connect").statusCode()).isEqualTo(426);
+        }
+    }
+
     private static ConfigurableApplicationContext host(String... settings) {
-        var application = new SpringApplication(HostApplication.class);
-        application.setDefaultProperties(Map.of("server.port", "0", "server.address", "127.0.0.1"));
+        var application = new SpringApplication(HostApplication.class, Inbox.class);
+        application.setDefaultProperties(Map.of("server.port", "0"));
         return application.run(settings);
     }
 }

@@ -30,7 +30,7 @@ public final class Nodes implements AutoCloseable {
     public static final String JWT_SECRET = "a-secret-of-the-tests-0123456789abcdef";
     public static final String API_KEY = "a-key-of-the-tests-0123456789abcdefgh";
 
-    /** What an application sets to have a node inside, and the quick start's settings. */
+    /** What an application sets to have a node inside. */
     public static final Map<String, String> HOST = Map.ofEntries(
             Map.entry("carillon.enabled", "true"),
             Map.entry("server.port", "0"),
@@ -41,12 +41,8 @@ public final class Nodes implements AutoCloseable {
             Map.entry("management.endpoint.health.show-components", "always"),
             Map.entry("management.endpoint.health.group.readiness.include", "readinessState,carillon"),
             Map.entry("management.endpoints.web.exposure.include", "health,prometheus"),
-            Map.entry("carillon.auth.open-identity", "true"),
-            Map.entry("carillon.edge.sessions-per-address", "0"),
-            Map.entry("carillon.edge.handshakes-per-second", "0"),
-            Map.entry("carillon.endpoints.push.client-broadcast", "true"),
-            Map.entry("carillon.endpoints.push.presence-events", "true"),
-            Map.entry("carillon.endpoints.push.sessions-per-user", "0"));
+            // The quick start's settings, which a node of its own has by its profile.
+            Map.entry("spring.config.import", "classpath:/carillon/application-local.yml"));
 
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final HttpClient HTTP = HttpClient.newHttpClient();
@@ -58,7 +54,7 @@ public final class Nodes implements AutoCloseable {
 
     /** @param settings what differs from the quick start */
     public Nodes(String redisUrl, int count, Map<String, String> settings) {
-        this(redisUrl, count, settings, node -> false);
+        this(redisUrl, count, settings, node -> Embedded.everyOther && node % 2 == 1);
     }
 
     /** @param embedded which of the nodes are inside an application of somebody else */
