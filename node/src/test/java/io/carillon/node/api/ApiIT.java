@@ -52,6 +52,7 @@ import tools.jackson.databind.json.JsonMapper;
         webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT,
         properties = {
             "spring.profiles.active=http-alone",
+            "spring.config.location=classpath:/carillon/",
             "spring.main.web-application-type=reactive",
             "carillon.auth.jwt-secret=" + Forge.SECRET,
             "carillon.auth.api-keys=" + ApiIT.KEY + "," + ApiIT.OTHER_KEY,

@@ -282,11 +282,22 @@ abstract class BackplaneContract {
         String boot = fresh("a");
         started(boot, here);
         Backplane b = started(fresh("b"), there);
+        reaches(b, boot);
+        reaches(b, "nobody");
         assertThat(get(b.publishToNode(boot, bytes("{\"kick\":1}")))).isEqualTo(1);
         assertThat(get(b.publishToNode("nobody", bytes("{}")))).isZero();
         Poll.until("the control message comes", SOON, () -> !here.control.isEmpty());
         assertThat(here.control).containsExactly("{\"kick\":1}");
         assertThat(there.control).isEmpty();
+    }
+
+    /** Waits for the primary that holds what is tagged like this: a node of a Cluster is up with most of them. */
+    private static void reaches(Backplane node, String tag) {
+        ChannelName beside = ChannelName.user(Namespace.PUSH, tag);
+        Poll.until("the primary of " + tag + " answers", SOON, () -> node.read(beside, null, 1)
+                .toCompletableFuture()
+                .handle((top, failure) -> failure == null)
+                .join());
     }
 
     @Test
