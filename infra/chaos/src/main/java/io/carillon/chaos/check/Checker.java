@@ -80,7 +80,7 @@ public final class Checker {
         }
     }
 
-    private record Head(String epoch, long offset) {}
+    private record Head(double at, String epoch, long offset) {}
 
     private record Probe(double from, double at, String ns, String via, Set<String> users, JsonNode record) {}
 
@@ -124,9 +124,18 @@ public final class Checker {
         require(invalid, "acknowledged", rules.acknowledged(), "publishes were acknowledged");
         require(invalid, "delivered", rules.deliveries(), "events were delivered");
         require(invalid, "faults", rules.faults(), "faults happened");
+        if (publications.values().stream().anyMatch(this::later)) {
+            invalid.add("events were still being acknowledged when it was noted where the channels stand");
+        }
         if (Double.isNaN(end)) invalid.add("the run has no end: something stopped it");
         if (figures.getOrDefault("drained", 0L) == 0) invalid.add("nobody looked what was left when all had gone");
         return new Verdict(violations, counts, invalid, figures);
+    }
+
+    /** Whether an event was acknowledged after its channel's head was read. */
+    private boolean later(Publication publication) {
+        Head head = heads.get(publication.ns + '/' + publication.ch);
+        return head != null && publication.acknowledged > head.at();
     }
 
     private void require(List<String> invalid, String figure, long wanted, String what) {
@@ -185,7 +194,7 @@ public final class Checker {
     private void head(JsonNode record) {
         heads.put(
                 text(record, "ns") + '/' + text(record, "ch"),
-                new Head(text(record, "epoch"), record.path("off").asLong()));
+                new Head(time(record), text(record, "epoch"), record.path("off").asLong()));
         long waiting = record.path("waiting").asLong(0);
         if (waiting > 0) {
             violated(

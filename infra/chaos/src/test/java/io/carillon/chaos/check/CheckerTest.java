@@ -331,6 +331,13 @@ class CheckerTest {
     }
 
     @Test
+    void headsReadWhileEventsAreStillPublishedProveNothing() {
+        Run run = new Run();
+        run.record("pa", -1, kind("pub.ok")).put("t", 62.2);
+        assertThat(run.check().exitCode()).isEqualTo(2);
+    }
+
+    @Test
     void filesAreReadAndACutLastLineIsPassedOver(@TempDir Path directory) throws Exception {
         Run run = new Run();
         for (var actor : run.actors.entrySet()) {
