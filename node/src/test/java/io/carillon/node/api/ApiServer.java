@@ -44,7 +44,9 @@ import org.springframework.data.redis.core.script.RedisScript;
 /** The HTTP side of a node: the real server, filters and controllers, publishing straight into Redis. */
 @SpringBootConfiguration
 @Profile("http-alone") // so that no other test finds it when it looks for the parts of a node
-@EnableAutoConfiguration
+@EnableAutoConfiguration(
+        excludeName =
+                "org.springframework.boot.tomcat.autoconfigure.actuate.web.server.TomcatReactiveManagementContextAutoConfiguration")
 @ComponentScan(basePackages = {"io.carillon.node.api", "io.carillon.node.identity"})
 class ApiServer {
     @Bean

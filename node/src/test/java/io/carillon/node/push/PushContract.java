@@ -724,10 +724,11 @@ abstract class PushContract {
             slow.stopReading();
             String channel = "carillon:push:room:{" + room + "}";
             String frame = "{\"type\":\"bulk\",\"content\":\"" + "x".repeat(100_000) + "\"}";
-            // More than kernel buffers and the outbox hold together; the reader in the same room takes each in turn.
+            // More than kernel buffers and the outbox hold together; the readers in the same room take each in turn.
             for (int i = 0; i < 200; i++) {
                 cli.publish(channel, frame);
                 quick.next("bulk");
+                a.next("bulk");
             }
             Poll.until("the slow one is closed", Duration.ofSeconds(15), () -> slowCloses() >= 1);
             a.send("{\"type\":\"end\",\"room\":\"" + room + "\"}");
