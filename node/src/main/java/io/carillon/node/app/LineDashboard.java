@@ -163,11 +163,23 @@ final class LineDashboard implements Application {
     }
 
     private void refresh() {
-        for (ChannelName room : here.rooms()) {
-            groups.stats(room).whenComplete((numbers, failure) -> {
-                if (numbers != null) boards.offer(room, numbers);
-            });
-        }
+        for (ChannelName room : here.rooms()) refresh(room);
+    }
+
+    private void refresh(ChannelName room) {
+        groups.stats(room).whenComplete((numbers, failure) -> {
+            if (numbers != null) {
+                boards.offer(room, numbers);
+            } else if (failure != null) {
+                // The link that brings events may be up before the one that takes questions.
+                var unused = timer.schedule(
+                        () -> {
+                            if (here.rooms().contains(room)) refresh(room);
+                        },
+                        1,
+                        TimeUnit.SECONDS);
+            }
+        });
     }
 
     /** With the day, "today" changes: dashboards are told without waiting for the next message. */

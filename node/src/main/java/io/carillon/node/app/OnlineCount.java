@@ -75,8 +75,11 @@ final class OnlineCount {
         }
         var unused = redis.run(Script.KEY, keys.members(room.namespace(), room.id()), List.of("fields"))
                 .whenComplete((reply, failure) -> {
-                    // Without Redis there is no count; it is asked for again when the link is back.
-                    if (reply == null) return;
+                    // Without Redis there is no count: the sessions here hear of it once it answers.
+                    if (reply == null) {
+                        if (!told.isEmpty()) changed();
+                        return;
+                    }
                     long count = (Long) reply.getFirst();
                     desk.send(room, session -> isNews(session, count), notice(count));
                 });

@@ -294,10 +294,13 @@ abstract class BackplaneContract {
     /** Waits for the primary that holds what is tagged like this: a node of a Cluster is up with most of them. */
     private static void reaches(Backplane node, String tag) {
         ChannelName beside = ChannelName.user(Namespace.PUSH, tag);
-        Poll.until("the primary of " + tag + " answers", SOON, () -> node.read(beside, null, 1)
-                .toCompletableFuture()
-                .handle((top, failure) -> failure == null)
-                .join());
+        Poll.until(
+                "the primary of " + tag + " answers",
+                SOON,
+                () -> node.read(beside, null, 1)
+                        .toCompletableFuture()
+                        .handle((top, failure) -> failure == null)
+                        .join());
     }
 
     @Test

@@ -325,7 +325,9 @@ abstract class ConnectionContract {
                 session.socket()
                         .loop()
                         .execute(() -> pending.complete(session.socket().pendingBytes()));
-                assertThat(pending.get()).as("what waits where nothing more is taken").isPositive();
+                assertThat(pending.get())
+                        .as("what waits where nothing more is taken")
+                        .isPositive();
                 return frames;
             }
         }
