@@ -445,7 +445,7 @@ class ConversationIT {
                 1,
                 Map.of(
                         "carillon.conversation.messages", "3",
-                        "carillon.conversation.age", "2s",
+                        "carillon.conversation.age", "5s",
                         "carillon.conversation.retries", "60s"))) {
             for (int i = 1; i <= 5; i++) {
                 Http.post(small.url(0) + "/messages", body("m" + i, false), "Idempotency-Key", "k" + i);
@@ -458,7 +458,7 @@ class ConversationIT {
             assertThat(retry.json().path("id").longValue()).isEqualTo(1);
             Poll.until(
                     "the messages to go with their age",
-                    Duration.ofSeconds(10),
+                    Duration.ofSeconds(20),
                     () -> Http.get(read).json().path("messages").isEmpty());
             Http.Answer next = Http.post(small.url(0) + "/messages", body("after", false));
             assertThat(next.json().path("id").longValue()).isEqualTo(6);
