@@ -513,9 +513,9 @@ class LineIT {
         try (Client dashboard = desks.dashboard(1, group);
                 Client windows = Client.connect(nodes.url(0) + "/hasty?activation_code=" + name)) {
             windows.next("auth_success");
+            long spoke = System.nanoTime();
             sync(windows, name, "a1");
             stats(dashboard, "online_accounts", 1);
-            long spoke = System.nanoTime();
             assertThat(windows.closeCode()).isEqualTo(4408);
             assertThat(Duration.ofNanos(System.nanoTime() - spoke)).isGreaterThan(Duration.ofMillis(1200));
             offline(dashboard, "a1");
