@@ -151,7 +151,7 @@ class DemoScenarioIT {
             fill(page, "#publish [name=content]", "{\"order\":995}");
             awaitBack(page, "#client .state");
             page.await("#events", "\"order\":995");
-            assertThat(count(page, "#events .body", "\"order\":995")).isEqualTo(1);
+            assertThat(page.text("#events").split("\"order\":995", -1)).hasSize(2);
             revive(page);
             page.await("#status", "3 nodes");
             finish(page, "push");
