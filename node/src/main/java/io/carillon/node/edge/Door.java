@@ -67,6 +67,9 @@ final class Door extends ChannelDuplexHandler implements Timed {
 
     private @Nullable Claim claim;
 
+    /** The claim is in and waits for the answers before it. */
+    private boolean asked;
+
     /** A request for a session, to answer once it is at an end. @param stream whether for an event stream */
     private record Claim(Knock knock, String endpoint, boolean body, boolean stream) {}
 
@@ -91,31 +94,28 @@ final class Door extends ChannelDuplexHandler implements Timed {
             return;
         }
         if (message instanceof HttpRequest request) {
-            Claim claimed = claim(request);
-            if (claimed != null) {
-                if (unanswered > 0) {
-                    // The answer would have to wait for others, and frames may follow: no client does that.
-                    ReferenceCountUtil.release(message);
-                    leave();
-                    ctx.close();
-                    return;
-                }
-                claim = claimed;
+            if (claim != null) {
+                // Something behind a handshake that waits for its turn: no client does that.
+                ReferenceCountUtil.release(message);
+                cut();
+                return;
+            }
+            claim = claim(request);
+            if (claim != null) {
                 if (phase != Phase.FIRST) deadline = loop.now() + reception.handshakeNanos;
                 phase = Phase.CLAIMED;
-                boolean whole = message instanceof LastHttpContent || claimed.knock instanceof Refusal;
+                boolean whole = message instanceof LastHttpContent || claim.knock instanceof Refusal;
                 ReferenceCountUtil.release(message);
-                if (whole) takeOver(ctx, claimed);
+                if (whole) asked(ctx, claim);
                 return;
             }
             unanswered++;
             phase = Phase.BODY;
             deadline = loop.now() + reception.requestBodyNanos;
         } else if (phase == Phase.CLAIMED) {
-            Claim claimed = claim;
-            boolean last = message instanceof LastHttpContent;
+            boolean whole = message instanceof LastHttpContent;
             ReferenceCountUtil.release(message);
-            if (last && claimed != null) takeOver(ctx, claimed);
+            if (whole && claim != null) asked(ctx, claim);
             return;
         }
         if (message instanceof LastHttpContent && phase == Phase.BODY) {
@@ -142,6 +142,12 @@ final class Door extends ChannelDuplexHandler implements Timed {
         }
         if (end && last) ctx.write(message, promise.unvoid()).addListener(written -> cut());
         else ctx.write(message, promise);
+        if (!end || last || unanswered > 0) return;
+        // The server reads on by itself, unless this request had waited for its turn and was answered at once: then it
+        // never does (reactor-netty issue 4361), and the connection would be dead.
+        if (phase == Phase.IDLE) ctx.read();
+        Claim waiting = asked ? claim : null;
+        if (waiting != null) loop.executor().execute(() -> takeOver(ctx, waiting));
     }
 
     private void idle() {
@@ -199,8 +205,15 @@ final class Door extends ChannelDuplexHandler implements Timed {
         };
     }
 
+    /** A handshake is in. An answer before it may be at the client to its last byte, and not at its end here. */
+    private void asked(ChannelHandlerContext ctx, Claim claimed) {
+        if (unanswered > 0) asked = true;
+        else takeOver(ctx, claimed);
+    }
+
     /** Takes the connection away from the HTTP server: from here on it is bytes, and the gate's. */
     private void takeOver(ChannelHandlerContext ctx, Claim claimed) {
+        if (phase != Phase.CLAIMED) return;
         ChannelPipeline pipeline = ctx.pipeline();
         ChannelHandlerContext codec = pipeline.context(HttpServerCodec.class);
         leave();
@@ -262,7 +275,7 @@ final class Door extends ChannelDuplexHandler implements Timed {
         leave();
         reception.metrics.connected(EdgeMetrics.NO_ENDPOINT, Refusal.TIMEOUT.reason());
         ChannelHandlerContext codec = channel.pipeline().context(HttpServerCodec.class);
-        if (codec == null) {
+        if (codec == null || unanswered > 0) {
             channel.close();
             return;
         }

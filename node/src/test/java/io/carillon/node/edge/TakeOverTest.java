@@ -29,6 +29,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class TakeOverTest {
     private static final String HELLO = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
+    private static final String SLOW = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
+
     private static EchoNode node;
 
     @BeforeAll
@@ -221,12 +223,62 @@ class TakeOverTest {
     }
 
     @Test
-    void anUpgradeBehindAnUnansweredRequestClosesTheConnection() throws Exception {
+    void anUpgradeBehindAnUnansweredRequestWaitsForItsTurn() throws Exception {
         try (RawClient client = node.connect()) {
-            client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + request("/ws"));
+            client.send(SLOW + request("/ws"));
+            assertThat(client.silentFor(100)).isTrue();
+            node.pages().slow.countDown();
+            assertThat(client.answer().body()).isEqualTo("slow");
+            assertThat(client.answerHead().status()).isEqualTo(101);
+            client.send(RawClient.text("first"));
+            assertThat(client.frame().text()).isEqualTo("first");
+        }
+    }
+
+    @Test
+    void aRefusalBehindAnUnansweredRequestWaitsForItsTurn() throws Exception {
+        try (RawClient client = node.connect()) {
+            client.send(SLOW + request("/ws?refuse=401"));
+            assertThat(client.silentFor(100)).isTrue();
+            node.pages().slow.countDown();
+            assertThat(client.answer().body()).isEqualTo("slow");
+            assertThat(client.answer().status()).isEqualTo(401);
+            assertThat(client.atEnd()).isTrue();
+        }
+    }
+
+    @Test
+    void whatFollowsAnUpgradeThatWaitsClosesTheConnection() throws Exception {
+        for (String behind : List.of(HELLO, request("/ws"), "\u0081\u0000\r\n\r\n")) {
+            try (RawClient client = node.connect()) {
+                client.send(latin(SLOW + request("/ws") + behind));
+                assertThat(client.atEnd()).isTrue();
+            }
+        }
+        assertThat(node.echo.opened).isEmpty();
+    }
+
+    @Test
+    void anUpgradeWhoseTurnDoesNotComeInTimeClosesTheConnection() throws Exception {
+        try (RawClient client = node.connect()) {
+            client.send(SLOW + request("/ws"));
             assertThat(client.atEnd()).isTrue();
         }
         assertThat(node.echo.opened).isEmpty();
+    }
+
+    @Test
+    void aConnectionIsReadOnAfterARequestThatWaitedAndIsAnsweredAtOnce() throws Exception {
+        try (RawClient client = node.connect()) {
+            client.send(SLOW + "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+            assertThat(client.silentFor(100)).isTrue();
+            node.pages().slow.countDown();
+            assertThat(client.answer().body()).isEqualTo("slow");
+            assertThat(client.answer().status()).isEqualTo(404);
+            client.send(HELLO);
+            assertThat(client.answer().body()).isEqualTo("hello");
+            upgradeAndEcho(client);
+        }
     }
 
     @Test
@@ -289,7 +341,7 @@ class TakeOverTest {
     @Test
     void anAnswerThatTakesLongerThanEveryDeadlineArrives() throws Exception {
         try (RawClient client = node.connect()) {
-            client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+            client.send(SLOW);
             assertThat(client.silentFor(1_500)).isTrue();
             node.pages().slow.countDown();
             assertThat(client.answer().body()).isEqualTo("slow");
