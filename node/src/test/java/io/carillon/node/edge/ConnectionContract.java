@@ -302,6 +302,29 @@ abstract class ConnectionContract {
     }
 
     @Test
+    void whatWaitedForAClientFollowsWhenItReadsAgain() throws Exception {
+        try (RawClient client = node.connect()) {
+            client.upgrade("/ws");
+            Session session = node.echo.nextOpened();
+            long sent = fill(session);
+            var waiting = new CompletableFuture<Integer>();
+            session.socket().loop().execute(() -> {
+                session.outbox().offer(EchoNode.frame("late".getBytes(StandardCharsets.UTF_8)), 1, 0);
+                waiting.complete(session.outbox().frames());
+            });
+            assertThat(waiting.get()).isEqualTo(1);
+            long whole = 0;
+            String last = "";
+            while (whole <= sent) {
+                Frame frame = client.frame();
+                if (frame.fin()) whole++;
+                last = frame.text();
+            }
+            assertThat(last).isEqualTo("late");
+        }
+    }
+
+    @Test
     void aSlowClientThatDoesNotReadAgainIsDropped() throws Exception {
         try (RawClient client = node.connect()) {
             client.socket.setReceiveBufferSize(4096);

@@ -222,6 +222,13 @@ class LineIT {
                             .path("online_accounts")
                             .asLong())
                     .isEqualTo(1);
+            windows.send(message("sync_line_accounts", name, null, "[{\"line_id\":\"a1\",\"display_name\":\"客服二\"}]"));
+            assertThat(windows.next("sync_result")
+                            .path("data")
+                            .path("accounts")
+                            .get(0)
+                            .toString())
+                    .isEqualTo("{\"line_id\":\"a1\",\"display_name\":\"客服二\",\"online_status\":\"online\"}");
         }
     }
 
