@@ -273,7 +273,7 @@ public final class CarillonClient implements AutoCloseable {
         }
     }
 
-    /** Settings of a client; durations are positive, limits at least 1. */
+    /** Settings of one client, to be left alone once it is built; durations are positive, limits at least 1. */
     public static final class Builder {
         private static final FrameListener NOBODY = new FrameListener() {};
 

@@ -1,6 +1,7 @@
 package io.carillon.client;
 
 import io.carillon.model.channel.Position;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -44,10 +45,9 @@ final class Channels {
         rooms.add(room);
         joining.computeIfAbsent(room, r -> new ArrayList<>()).add(future);
         Connection open = guard.connection;
-        if (open != null && open.open()) {
-            if (open.stream) open.redial();
-            else join(open, room);
-        }
+        // A stream has named its rooms with its handshake.
+        if (open != null && open.stream) open.redial();
+        else if (open != null && open.open()) join(open, room);
         return future;
     }
 
@@ -56,11 +56,11 @@ final class Channels {
         channels.remove("room:" + room);
         failJoins(room, "closed", "the room was left");
         Connection open = guard.connection;
-        if (open == null || !open.open()) return;
-        if (!open.stream) {
+        if (open == null) return;
+        if (open.stream) {
+            if (there) open.redial();
+        } else if (open.open()) {
             open.ask(JSON.createObjectNode().put("type", "leave").put("room", room), a -> {}, (c, s) -> {});
-        } else if (there) {
-            open.redial();
         }
     }
 
@@ -158,6 +158,7 @@ final class Channels {
         if (frame.has("ref")) return;
         rooms.remove(room);
         channels.remove("room:" + room);
+        failJoins(room, "left", "an operator took the user out of the room");
         handlers.notice(new Received(frame));
     }
 
@@ -185,8 +186,25 @@ final class Channels {
                 },
                 (code, sentence) -> {
                     on.resumes--;
-                    resumeLater(on, names);
+                    if (Connection.passing(code)) {
+                        resumeLater(on, names);
+                        return;
+                    }
+                    CarillonClient.LOG.log(Level.WARNING, "a resume was refused: {0}", code);
+                    for (String channel : names) giveUp(on, channel);
+                    on.settle();
                 });
+    }
+
+    /** What was missed on a channel that the client is still on will not come. */
+    private void giveUp(Connection on, String channel) {
+        Continuity known = channels.get(channel);
+        if (known == null) return;
+        Position before = known.position();
+        handlers.gap(channel, before, null);
+        known.resumed(false, before).events().forEach(on::passOn);
+        // A resume is what brings a session back into its rooms.
+        if (channel.startsWith("room:")) join(on, channel.substring(5));
     }
 
     private void resumeLater(Connection on, List<String> named) {
@@ -214,7 +232,13 @@ final class Channels {
             if (!code.isEmpty() || to == null) {
                 // Not the client's any more.
                 channels.remove(channel);
-                if (channel.startsWith("room:")) rooms.remove(channel.substring(5));
+                if (channel.startsWith("room:")) {
+                    rooms.remove(channel.substring(5));
+                    failJoins(
+                            channel.substring(5),
+                            code.isEmpty() ? "not_in_room" : code,
+                            "the room is not the user's any more");
+                }
                 handlers.gap(channel, known.position(), null);
                 continue;
             }

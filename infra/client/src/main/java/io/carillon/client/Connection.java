@@ -186,6 +186,7 @@ final class Connection implements Transport.Listener {
     public void closed(int code) {
         guard.locked(this, () -> {
             settings.tap.closed(code);
+            if (code == 1009) client.messages.tooLarge();
             forget();
             dialer.lost(code, readyAt);
         });

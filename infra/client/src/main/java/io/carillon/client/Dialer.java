@@ -139,13 +139,19 @@ final class Dialer {
 
     private void open(boolean stream) {
         String token = client.identity.token();
+        drainWindow = 0;
         var opening = new Connection(client, stream, streamed);
         guard.connection = opening;
         opening.hurry();
-        opening.link(
-                stream
-                        ? streams.open(streamAddress(), token, lastEventId, opening)
-                        : sockets.open(socketAddress(), token, null, opening));
+        try {
+            opening.link(
+                    stream
+                            ? streams.open(streamAddress(), token, lastEventId, opening)
+                            : sockets.open(socketAddress(), token, null, opening));
+        } catch (IllegalArgumentException e) {
+            // What it says may hold the token.
+            stop("bad_request", "the path or the token has characters that no request may have");
+        }
     }
 
     private URI socketAddress() {
@@ -243,7 +249,6 @@ final class Dialer {
             stop("closed_" + code, "the server closed the session for good, with " + code);
             return;
         }
-        if (code == 1009) client.messages.tooLarge();
         switch (code) {
             case 1012 -> retry(backoff.within(window > 0 ? window : Backoff.UNNAMED_WINDOW));
             case 1013, 4429, 4430 -> retry(backoff.next(Backoff.OVERLOADED));

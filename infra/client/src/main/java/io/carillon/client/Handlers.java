@@ -41,6 +41,7 @@ final class Handlers {
     // Guarded by the client's lock, as everything below.
     private final ArrayDeque<Runnable> inbox = new ArrayDeque<>();
     private final Map<String, AckState> acks = new LinkedHashMap<>();
+    private boolean deaf;
     private boolean over;
 
     Handlers(Guard guard) {
@@ -72,9 +73,10 @@ final class Handlers {
         return inbox.size() >= MOST_WAITING;
     }
 
-    /** Drops what waits. */
+    /** Drops what waits, and what comes from now on; changes of state are still told. */
     void clear() {
         inbox.clear();
+        deaf = true;
     }
 
     /** Lets the thread end behind what waits. */
@@ -92,13 +94,12 @@ final class Handlers {
                 return;
             }
             if (fate == AckState.UNDER_WAY) return;
-            acks.put(id, AckState.UNDER_WAY);
-            if (acks.size() > MOST_ACKS) acks.remove(acks.keySet().iterator().next());
+            remember(id, AckState.UNDER_WAY);
             hand(() -> {
                 boolean handled = handle(event, true);
                 guard.locked(() -> {
                     if (handled) {
-                        acks.put(id, AckState.DONE);
+                        remember(id, AckState.DONE);
                         acknowledge(id);
                     } else {
                         acks.remove(id);
@@ -108,6 +109,11 @@ final class Handlers {
             return;
         }
         hand(() -> handle(event, true));
+    }
+
+    private void remember(String id, AckState fate) {
+        acks.put(id, fate);
+        if (acks.size() > MOST_ACKS) acks.remove(acks.keySet().iterator().next());
     }
 
     /** A frame that is no event: for handlers that name its type. */
@@ -121,10 +127,14 @@ final class Handlers {
     }
 
     void state(State next) {
-        for (Consumer<State> handler : ofStates) hand(() -> handler.accept(next));
+        for (Consumer<State> handler : ofStates) add(() -> handler.accept(next));
     }
 
     private void hand(Runnable task) {
+        if (!deaf) add(task);
+    }
+
+    private void add(Runnable task) {
         inbox.add(task);
         work.signal();
     }
@@ -154,7 +164,8 @@ final class Handlers {
             if (thirsty != null) thirsty.more();
             try {
                 task.run();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
+                // There is one thread for all handlers, and it outlives the errors of each.
                 CarillonClient.LOG.log(Level.WARNING, "a handler failed", e);
             }
         }
@@ -170,7 +181,7 @@ final class Handlers {
             any = true;
             try {
                 handler.handle(event);
-            } catch (Exception e) {
+            } catch (Exception | Error e) {
                 good = false;
                 CarillonClient.LOG.log(Level.WARNING, "a handler of " + event.type() + " failed", e);
             }

@@ -181,9 +181,9 @@ final class Messages {
         pausing = false;
     }
 
-    /** The one message under way cannot have been taken, and would end the next connection too. */
+    /** The one message under way, if there is one, cannot have been taken, and would end the next connection too. */
     void tooLarge() {
-        Outgoing first = queue.peek();
+        Outgoing first = inFlight ? queue.peek() : null;
         if (first == null || first.doubt == null) return;
         queue.remove(first);
         first.doubt.run();
