@@ -1,5 +1,7 @@
 package io.carillon.client;
 
+import java.util.concurrent.CompletableFuture;
+
 /**
  * What a client asked for was not done, or it could not be learnt whether it was.
  *
@@ -15,6 +17,11 @@ public final class RefusedException extends RuntimeException {
     RefusedException(String code, String sentence) {
         super(sentence);
         this.code = code;
+    }
+
+    /** A future that has failed with it. */
+    static <T> CompletableFuture<T> future(String code, String sentence) {
+        return CompletableFuture.failedFuture(new RefusedException(code, sentence));
     }
 
     /** Stable name of the reason. */

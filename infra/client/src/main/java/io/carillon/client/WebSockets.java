@@ -100,7 +100,7 @@ final class WebSockets implements Transport {
         public @Nullable CompletionStage<?> onText(WebSocket from, CharSequence data, boolean last) {
             if (text.length() + data.length() > MAX_FRAME) {
                 abort();
-                listener.closed(1009);
+                listener.closed(1006);
                 return null;
             }
             if (last && text.isEmpty()) {

@@ -152,6 +152,26 @@ class CarillonClientTest {
     }
 
     @Test
+    void aResumeThatIsRefusedForGoodIsAGapAndTheClientGoesOn() {
+        client.join("r");
+        client.connect();
+        Line first = sockets.last().welcomes(0, 7);
+        first.answers("join", "joined", ",'room':'r','members':1,'epoch':'e','offset':2");
+        first.client.closed(1006);
+        timer.pass(500);
+
+        Line second = sockets.last().opens();
+        second.greets(4, 7);
+        second.event(4);
+        second.answers("resume", "error", ",'code':'bad_frame','error':'no'");
+        awaitGot("gap user:me", "4", "gap broadcast", "gap room:r");
+        second.answers("join", "joined", ",'room':'r','members':1,'epoch':'e','offset':9");
+        assertThat(client.state()).isEqualTo(State.READY);
+        second.event(5);
+        awaitGot("gap user:me", "4", "gap broadcast", "gap room:r", "5");
+    }
+
+    @Test
     void aHistoryThatIsGoneAndAResyncAreGaps() {
         Line line = connected();
         line.event(1);
@@ -177,6 +197,7 @@ class CarillonClientTest {
         Line first = sockets.last().welcomes(0, 0);
         first.answers("join", "joined", ",'room':'r','members':1,'epoch':'e','offset':2");
         first.client.closed(1001);
+        CompletableFuture<Integer> members = client.join("r");
         timer.pass(500);
         Line second = sockets.last().welcomes(0, 0);
         second.answers(
@@ -186,6 +207,7 @@ class CarillonClientTest {
                         + "'broadcast':{'recovered':true,'epoch':'e','offset':0},"
                         + "'room:r':{'recovered':false,'code':'not_allowed'}}");
         awaitGot("gap room:r");
+        assertThat(code(members)).isEqualTo("not_allowed");
         assertThat(client.state()).isEqualTo(State.CONNECTING);
         timer.pass(1_000);
         assertThat(second.last("resume").path("channels").propertyNames()).containsExactly("user:me");
@@ -469,6 +491,26 @@ class CarillonClientTest {
     }
 
     @Test
+    void anErrorOfAHandlerIsItsOwn() {
+        client.on("chat", event -> {
+            if (event.content().asString().equals("1")) throw new AssertionError("as asked");
+        });
+        Line line = connected();
+        line.event(1);
+        line.event(2);
+        awaitGot("1", "2");
+    }
+
+    @Test
+    void aTokenThatNoHeaderMayHaveIsTheEnd() {
+        sockets.refuses = new IllegalArgumentException("invalid header value: t0");
+        CompletableFuture<Void> ready = client.connect();
+        assertThat(code(ready)).isEqualTo("bad_request");
+        assertThat(((RefusedException) ready.exceptionNow()).getMessage()).doesNotContain("t0");
+        assertThat(client.state()).isEqualTo(State.CLOSED);
+    }
+
+    @Test
     void aHandlerMayWaitForItsOwnClient() {
         var answered = new CompletableFuture<Sent>();
         client = settings().build(timer, random, task -> Thread.ofVirtual().start(task), sockets, streams);
@@ -577,6 +619,27 @@ class CarillonClientTest {
         awaitGot("1", "2");
         streams.last().client.closed(4401 + 102);
         assertThat(client.state()).isEqualTo(State.CLOSED);
+    }
+
+    @Test
+    void aRoomWishedWhileAStreamOpensIsNamedByTheNext() {
+        client.connect();
+        sockets.last().client.refused(404, 0);
+        assertThat(streams.last().address.toString()).doesNotContain("room");
+        CompletableFuture<Integer> members = client.join("r");
+        assertThat(streams.last().cut).isTrue();
+        sockets.last().client.refused(404, 0);
+        assertThat(streams.last().address.toString()).contains("room%3Ar");
+        streams.last().opens().client.mark("p1");
+        assertThat(members).isCompletedWithValue(0);
+        assertThat(streams.lines).hasSize(2);
+    }
+
+    @Test
+    void whoIsTakenOutOfARoomBeforeBeingInItIsTold() {
+        CompletableFuture<Integer> members = client.join("r");
+        connected().says("{'type':'left','room':'r'}");
+        assertThat(code(members)).isEqualTo("left");
     }
 
     @Test

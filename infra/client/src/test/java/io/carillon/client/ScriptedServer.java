@@ -103,8 +103,13 @@ final class ScriptedServer implements Transport {
 
     final List<Line> lines = new ArrayList<>();
 
+    /** What opening a connection fails with at once. */
+    @Nullable
+    RuntimeException refuses;
+
     @Override
     public Link open(URI address, @Nullable String token, @Nullable String lastEventId, Listener listener) {
+        if (refuses != null) throw refuses;
         var line = new Line(address, token, lastEventId, listener);
         lines.add(line);
         return line;
