@@ -270,8 +270,8 @@ abstract class QueuedCarrier implements Carrier {
         } catch (IOException | RuntimeException e) {
             broken = true;
             if (log.isDebugEnabled()) log.debug("A connection failed. session={} cause={}", session.id(), e.toString());
-            hangUp();
             onLoop(() -> gone(BROKEN));
+            hangUp();
         }
     }
 

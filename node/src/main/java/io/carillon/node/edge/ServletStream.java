@@ -56,7 +56,12 @@ final class ServletStream extends QueuedCarrier {
 
     @Override
     void hangUp() {
-        if (complete.compareAndSet(false, true)) exchange.complete();
+        if (!complete.compareAndSet(false, true)) return;
+        try {
+            exchange.complete();
+        } catch (IllegalStateException e) {
+            // The container has seen the client go before, and ends the exchange itself.
+        }
     }
 
     @Override

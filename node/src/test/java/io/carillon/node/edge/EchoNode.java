@@ -17,8 +17,12 @@ import io.carillon.node.session.SessionListener;
 import io.carillon.node.testing.Poll;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import jakarta.servlet.AsyncContext;
 import jakarta.servlet.Filter;
+import jakarta.servlet.ServletRequest;
+import jakarta.servlet.ServletResponse;
 import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletRequestWrapper;
 import jakarta.servlet.http.HttpServletResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -60,6 +64,9 @@ import reactor.core.publisher.Flux;
 final class EchoNode implements AutoCloseable {
     /** What became of a session. */
     record Ended(String user, int code) {}
+
+    /** Exchanges that go on after their request, in a servlet container. */
+    static final BlockingQueue<AsyncContext> EXCHANGES = new LinkedBlockingQueue<>();
 
     private static final Logged LOGGED = new Logged();
 
@@ -188,9 +195,15 @@ final class EchoNode implements AutoCloseable {
         @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
         FilterRegistrationBean<Filter> door(ServletDoor door) {
             return new FilterRegistrationBean<>((request, response, chain) -> {
-                if (!door.take((HttpServletRequest) request, (HttpServletResponse) response)) {
-                    chain.doFilter(request, response);
-                }
+                var seen = new HttpServletRequestWrapper((HttpServletRequest) request) {
+                    @Override
+                    public AsyncContext startAsync(ServletRequest asked, ServletResponse answer) {
+                        AsyncContext exchange = super.startAsync(asked, answer);
+                        EXCHANGES.add(exchange);
+                        return exchange;
+                    }
+                };
+                if (!door.take(seen, (HttpServletResponse) response)) chain.doFilter(request, response);
             });
         }
 
