@@ -267,7 +267,15 @@ class DemoScenarioIT {
             fill(page, "#seat-ada .composer input", "Still here");
             awaitBack(page, "#seat-ada .state", "#seat-ben .state");
             for (String seat : List.of("#seat-ada", "#seat-ben")) {
-                page.await(seat + " .log", "Still here");
+                Poll.until(
+                        "“Still here” once in the log of " + seat,
+                        Duration.ofSeconds(15),
+                        // Its frames tell what became of it otherwise.
+                        () -> count(page, seat + " .log .body", "Still here")
+                                + page.evaluate("document.querySelector('" + seat + "').textContent"),
+                        seen -> seen.startsWith("1"));
+            }
+            for (String seat : List.of("#seat-ada", "#seat-ben")) {
                 assertThat(count(page, seat + " .log .body", "Still here")).isEqualTo(1);
             }
             revive(page);
