@@ -57,10 +57,18 @@ async function chatServer() {
     if (!server.sockets) return 503;
     if (!server.tokens.has(headers['sec-websocket-protocol']?.split(', ')[1])) return 401;
     peer.begin();
-    server.peers.add(peer);
-    peer.send({ type: 'online_count', data: { count: server.peers.size } });
-    peer.onmessage = ({ type, content, client_id: key }) => {
-      if (type === 'heartbeat') return peer.send({ type: 'heartbeat_ack' });
+    const opened = () => {
+      server.peers.add(peer);
+      peer.send({ type: 'online_count', data: { count: server.peers.size } });
+      return true;
+    };
+    let flows = !server.opens && opened();
+    peer.onmessage = async ({ type, content, client_id: key }) => {
+      if (type === 'heartbeat') {
+        if (!flows) await server.opens();
+        flows ||= opened();
+        return peer.send({ type: 'heartbeat_ack' });
+      }
       if (type === 'refresh') return server.tokens.add('refreshed');
       const refusal = server.refuse.shift();
       if (refusal) return peer.send({ type: 'error', code: refusal, error: 'no' });
@@ -112,6 +120,22 @@ test('chat: what is kept is read first, page by page, while live messages wait',
   server.accept('live', 'live');
   await until('all', () => ada.ids.length >= 244);
   assert.deepEqual(ada.ids, counted(244, 8));
+});
+
+test('chat: what is said while a session opens comes, too', async () => {
+  const server = await chatServer();
+  server.accept('before', 'k1');
+  server.opens = async () => {
+    // Nothing is pushed yet, and the client has read what was there.
+    await until('a first look', () => server.gets > 0);
+    server.accept('meanwhile', 'k2');
+  };
+  const ada = made(Chat, { base: server.base, token: 'good' });
+  await ada.connect();
+  await until('both', () => ada.ids.length === 2);
+  server.accept('after', 'k3');
+  await until('all', () => ada.ids.length === 3);
+  assert.deepEqual(ada.texts, ['before', 'meanwhile', 'after']);
 });
 
 test('chat: without WebSocket by polling, then by WebSocket again, and nothing twice', async () => {

@@ -61,7 +61,7 @@ export class Chat extends Feed {
         if (frame.client_id === this.#asked?.key) this.#asked.resolve({ id: data?.id, clientId: frame.client_id });
         return;
       case 'error': return this.#error(frame);
-      case 'heartbeat_ack': return;
+      case 'heartbeat_ack': return this.flows();
       default: this.emit(type, frame);
     }
   }

@@ -29,6 +29,7 @@ export class Conversation extends Feed {
 
   notice(frame) {
     if (frame.type === 'new_message') this.message(frame.data);
-    else if (frame.type !== 'pong') this.emit(frame.type, frame);
+    else if (frame.type === 'pong') this.flows();
+    else this.emit(frame.type, frame);
   }
 }

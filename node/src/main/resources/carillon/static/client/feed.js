@@ -32,6 +32,7 @@ export class Feed extends Connection {
   #sending = false;
   #wake = null;
   #denied = false;
+  #flows = false;
 
   constructor(options) {
     super({ base: '', afterId: 0, pageSize: 100, pollInterval: 3000, maxQueue: 1000, answerTimeout: 10_000, ...options }, async () => polling);
@@ -45,8 +46,19 @@ export class Feed extends Connection {
   opened() {
     if (this.isOpen) return;
     this.ready();
-    if (this.transport === 'websocket') this.catchUp();
+    if (this.transport === 'websocket') {
+      this.#held ??= [];
+      this.#flows = false;
+      this.later('catch up', 1000, () => this.catchUp());
+      this.ping();
+    }
     this.#wake?.();
+  }
+
+  // The answer to a ping: from here on every message comes by itself, and not before.
+  flows() {
+    if (!this.#flows) this.catchUp();
+    this.#flows = true;
   }
 
   closed() {
@@ -58,6 +70,7 @@ export class Feed extends Connection {
 
   // Reads what came since the last message; what comes by itself meanwhile waits behind it.
   async catchUp() {
+    this.never('catch up');
     const turn = ++this.#turn;
     this.#held ??= [];
     try {

@@ -125,9 +125,7 @@ final class Feedback implements Application {
     @Override
     public boolean received(Session session, Command command) {
         if (!(command instanceof Command.Publish publish)) return false;
-        // The sender is answered on his own channel, which must flow first.
-        if (session.state() == Session.State.OPENING) session.whenOpen(() -> publish(session, publish));
-        else publish(session, publish);
+        publish(session, publish);
         return true;
     }
 

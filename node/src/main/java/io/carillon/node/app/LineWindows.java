@@ -172,12 +172,6 @@ final class LineWindows implements Application {
 
     @Override
     public boolean received(Session session, Command command) {
-        if (session.state() == Session.State.OPENING) session.whenOpen(() -> handle(session, command));
-        else handle(session, command);
-        return true;
-    }
-
-    private void handle(Session session, Command command) {
         switch (command) {
             case Command.Ping ping -> {
                 if (code(session).equals(ping.ref())) {
@@ -204,6 +198,7 @@ final class LineWindows implements Application {
                     Command.Resume _,
                     Command.History _ -> throw new IllegalStateException("the dialect has no such command");
         }
+        return true;
     }
 
     private void refuseCode(Session session, @Nullable String ref) {

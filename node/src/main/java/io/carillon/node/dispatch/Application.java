@@ -74,7 +74,7 @@ public interface Application {
     default void entered(Session session, String room, long members) {}
 
     /**
-     * A client asks for something, within the endpoint's rate.
+     * A client whose session is open asks for something, within the endpoint's rate.
      *
      * @return whether that is dealt with; otherwise it goes the way of every command
      */

@@ -89,6 +89,19 @@ final class Commands {
             return;
         }
         Application application = applications.of(session.endpoint());
+        // What a client says comes back to it on channels of the application, which must flow first; and a resume is
+        // measured from where they begin.
+        boolean early =
+                session.state() == Session.State.OPENING && (application != null || command instanceof Command.Resume);
+        if (!early) {
+            handle(lane, session, application, command);
+        } else if (!session.whenOpen(() -> handle(lane, session, application, command))) {
+            refuse(lane, session, command.ref(), "unavailable", "the session is not open yet; try again in a moment");
+        }
+    }
+
+    private void handle(Lane lane, Session session, @Nullable Application application, Command command) {
+        if (session.state() == Session.State.CLOSED) return;
         if (application != null && application.received(session, command)) return;
         switch (command) {
             case Command.Publish publish -> publish(lane, session, publish);
@@ -250,10 +263,6 @@ final class Commands {
     // ---- what was missed
 
     private void resume(Lane lane, Session session, Command.Resume command) {
-        if (session.state() == Session.State.OPENING) {
-            session.whenOpen(() -> resume(lane, session, command));
-            return;
-        }
         Map<String, Verdict> verdicts = new LinkedHashMap<>();
         command.channels().keySet().forEach(label -> verdicts.put(label, Resume.UNAVAILABLE));
         var left = new int[] {verdicts.size()};

@@ -25,6 +25,9 @@ public final class Session {
 
     private static final Object[] NONE = {};
 
+    /** Tasks that may wait until it is open: a client may send at once what it could not send before. */
+    private static final int MOST_BEFORE_OPEN = 1_024;
+
     private final String id;
     private final Endpoint endpoint;
     private final Socket socket;
@@ -207,11 +210,11 @@ public final class Session {
         return positions;
     }
 
-    /** Runs the task once the session is open. */
-    public void whenOpen(Runnable task) {
+    /** Runs the task once the session is open; false when too many wait for that. */
+    public boolean whenOpen(Runnable task) {
         List<Runnable> tasks = whenOpen;
         if (tasks == null) whenOpen = tasks = new ArrayList<>(1);
-        tasks.add(task);
+        return tasks.size() < MOST_BEFORE_OPEN && tasks.add(task);
     }
 
     /** What was to be run once it is open. */

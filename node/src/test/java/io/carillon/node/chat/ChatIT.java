@@ -7,7 +7,11 @@ import io.carillon.node.testing.Http;
 import io.carillon.node.testing.Nodes;
 import io.carillon.node.testing.Poll;
 import io.carillon.node.testing.RedisServer;
+import java.io.ByteArrayOutputStream;
+import java.net.Socket;
+import java.net.URI;
 import java.net.http.WebSocketHandshakeException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -117,6 +121,32 @@ class ChatIT {
     }
 
     // ---- messages
+
+    @Test
+    void aMessageSentWithTheHandshakeComesBackToItsSender() throws Exception {
+        // On a node where nobody else listens, so that the chat has still to be subscribed to.
+        for (int i = 0; i < 10; i++) {
+            URI node = URI.create(nodes.url(i % 3));
+            byte[] text = message("early " + i, "e" + i).getBytes(StandardCharsets.UTF_8);
+            var sent = new ByteArrayOutputStream();
+            sent.writeBytes(("GET /attic/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: "
+                            + bearer(user("Ada"), "\"name\":\"Ada\"") + "\r\n\r\n")
+                    .getBytes(StandardCharsets.US_ASCII));
+            sent.writeBytes(new byte[] {(byte) 0x81, (byte) (0x80 | text.length), 0, 0, 0, 0});
+            sent.writeBytes(text);
+            try (var socket = new Socket(node.getHost(), node.getPort())) {
+                socket.setSoTimeout(10_000);
+                socket.getOutputStream().write(sent.toByteArray());
+                var came = new ByteArrayOutputStream();
+                while (!came.toString(StandardCharsets.UTF_8).contains("\"content\":\"early " + i + "\"")) {
+                    int next = socket.getInputStream().read();
+                    assertThat(next).as("the end after " + came).isNotNegative();
+                    came.write(next);
+                }
+            }
+        }
+    }
 
     @Test
     void aMessageReachesEveryoneOnEveryNodeAndItsSenderIsAcknowledged() throws Exception {
