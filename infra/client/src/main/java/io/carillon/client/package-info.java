@@ -10,7 +10,7 @@
  * what has no answer, {@code Handlers} calls the application, {@code Identity} has the token.
  *
  * <p>Threads: a client's state is behind one lock, its {@code Guard}'s, held for moments and never while anything of the
- * application runs. The transport's threads and the timer's take frames and times in; handlers run on one virtual thread
+ * application runs, but for a {@code FrameListener}, which sees frames in their order. The transport's threads and the timer's take frames and times in; handlers run on one virtual thread
  * of the client; futures are completed on virtual threads of their own, so that a handler may wait for one.
  */
 @NullMarked

@@ -270,6 +270,7 @@ abstract class QueuedCarrier implements Carrier {
         } catch (IOException | RuntimeException e) {
             broken = true;
             if (log.isDebugEnabled()) log.debug("A connection failed. session={} cause={}", session.id(), e.toString());
+            // First, so that nothing that goes wrong at hanging up keeps the session.
             onLoop(() -> gone(BROKEN));
             hangUp();
         }

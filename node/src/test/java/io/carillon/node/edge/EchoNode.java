@@ -65,9 +65,6 @@ final class EchoNode implements AutoCloseable {
     /** What became of a session. */
     record Ended(String user, int code) {}
 
-    /** Exchanges that go on after their request, in a servlet container. */
-    static final BlockingQueue<AsyncContext> EXCHANGES = new LinkedBlockingQueue<>();
-
     private static final Logged LOGGED = new Logged();
 
     private final ConfigurableApplicationContext context;
@@ -193,13 +190,13 @@ final class EchoNode implements AutoCloseable {
         /** As an application does that has a node inside. */
         @Bean
         @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
-        FilterRegistrationBean<Filter> door(ServletDoor door) {
+        FilterRegistrationBean<Filter> door(ServletDoor door, Echo echo) {
             return new FilterRegistrationBean<>((request, response, chain) -> {
                 var seen = new HttpServletRequestWrapper((HttpServletRequest) request) {
                     @Override
                     public AsyncContext startAsync(ServletRequest asked, ServletResponse answer) {
                         AsyncContext exchange = super.startAsync(asked, answer);
-                        EXCHANGES.add(exchange);
+                        echo.exchanges.add(exchange);
                         return exchange;
                     }
                 };
@@ -280,6 +277,9 @@ final class EchoNode implements AutoCloseable {
     static final class Echo implements SessionListener {
         final BlockingQueue<Session> opened = new LinkedBlockingQueue<>();
         final BlockingQueue<Ended> ended = new LinkedBlockingQueue<>();
+        /** Exchanges that go on after their request, in a servlet container. */
+        final BlockingQueue<AsyncContext> exchanges = new LinkedBlockingQueue<>();
+
         final AtomicInteger received = new AtomicInteger();
         volatile int drains;
         volatile Duration announced;

@@ -9,18 +9,19 @@ import jakarta.servlet.AsyncContext;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** Event streams in a servlet container. */
+@ExtendWith(NoLeaks.class)
 class EmbeddedStreamTest {
     @Test
     void aStreamWhoseExchangeTheContainerHasEndedIsGoneWithTheNextWrite() throws Exception {
-        EchoNode.EXCHANGES.clear();
         try (EchoNode node = EchoNode.embedded();
                 RawClient client = node.connect()) {
             client.send("GET /api/ws/events?namespace=echo&channels=broadcast HTTP/1.1\r\nHost: a\r\n\r\n");
             assertThat(client.answerHead().status()).isEqualTo(200);
             Session session = node.echo.nextOpened();
-            AsyncContext exchange = requireNonNull(EchoNode.EXCHANGES.poll(5, TimeUnit.SECONDS));
+            AsyncContext exchange = requireNonNull(node.echo.exchanges.poll(5, TimeUnit.SECONDS));
             // As it does when it sees the client go before the node does.
             exchange.complete();
             assertThat(client.rest()).isEmpty();

@@ -271,9 +271,9 @@ class DemoScenarioIT {
                         "“Still here” once in the log of " + seat,
                         Duration.ofSeconds(15),
                         // Its frames tell what became of it otherwise.
-                        () -> count(page, seat + " .log .body", "Still here")
+                        () -> count(page, seat + " .log .body", "Still here") + " in "
                                 + page.evaluate("document.querySelector('" + seat + "').textContent"),
-                        seen -> seen.startsWith("1"));
+                        seen -> seen.startsWith("1 in "));
             }
             for (String seat : List.of("#seat-ada", "#seat-ben")) {
                 assertThat(count(page, seat + " .log .body", "Still here")).isEqualTo(1);
