@@ -607,3 +607,23 @@ test('of another user nothing is asked for', async () => {
   assert.equal(client.position('user:u1'), null);
   assert.deepEqual(client.position('user:u2'), at(3));
 });
+
+test('an event stream is open when it says where it stands, not when it is answered', async () => {
+  let stream;
+  const body = new ReadableStream({ start(controller) { stream = controller; } });
+  const client = new Carillon({
+    url: 'http://host/api/ws/connect', userId: 'u1', WebSocket: null, clock, fetch: async () => new Response(body),
+  });
+  const come = async (text) => {
+    stream.enqueue(new TextEncoder().encode(text));
+    for (let i = 0; i < 5; i++) await turn();
+  };
+  client.connect();
+  for (let i = 0; i < 100 && client.transport !== 'sse'; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  await come('retry: 1000\n');
+  assert.equal(client.state, 'connecting');
+  await come('id: here\n\n');
+  assert.equal(client.state, 'open');
+  assert.equal(client.lastEventId, 'here');
+  client.disconnect();
+});

@@ -12,11 +12,11 @@ export function events(client, token, on) {
       abort.abort();
       return { status: response.status, retryAfter: response.headers.get('Retry-After') };
     }
-    on.open();
     const reader = response.body.getReader();
     const decoder = new TextDecoder();
     let end = { code: 1006, reason: 'the stream ended' };
     let event = {};
+    let open = false;
     let rest = '';
     for (;;) {
       const { done, value } = await reader.read();
@@ -30,7 +30,12 @@ export function events(client, token, on) {
           if (event.event === 'close') end = JSON.parse(event.data);
           else if (event.data !== undefined) on.message(event.data);
           // Only now: an event cut off in its middle has to come again.
-          if (event.id && !abort.signal.aborted) client.lastEventId = event.id;
+          if (event.id && !abort.signal.aborted) {
+            // The first says where the stream stands: what is published from here on comes.
+            if (!open) on.open();
+            open = true;
+            client.lastEventId = event.id;
+          }
           event = {};
           continue;
         }

@@ -479,11 +479,13 @@ class ResumeTest {
         Fake before = new Fake("u", Long.MAX_VALUE).welcomed();
         JsonNode start = before.await("welcome").path("channels").path("user:u");
         var from = new Position(start.path("epoch").asString(), 0);
-        onLoop(() -> node().closed(before.session, 1000));
         published = 1;
         byte[] asking =
                 EventCodec.write(Event.of("e1", null).with().id("i-1").ack(true).build());
         publisher.append(own, asking, "i-1", KEEP).toCompletableFuture().join();
+        // Here, so that the channel stands behind it when the client comes.
+        before.await("e1");
+        onLoop(() -> node().closed(before.session, 1000));
         byte[] stamped = publisher
                 .history(own, 0, 1)
                 .toCompletableFuture()
