@@ -560,8 +560,9 @@ public final class Dispatch implements SessionListener, ChannelListener, Desk {
     @Override
     public void linked(boolean up) {
         presence.linked(up);
-        if (up) applications.all().forEach(Application::restored);
         var unused = toEveryone(up ? new Notice.Restored() : new Notice.Degraded());
+        // Behind the news: what applications ask for anew is told after it.
+        if (up) applications.all().forEach(Application::restored);
     }
 
     @Override
