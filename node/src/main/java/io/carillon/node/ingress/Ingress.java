@@ -109,8 +109,9 @@ final class Ingress {
         LockSupport.unpark(thread);
         workers.values().forEach(Worker::stop);
         try {
-            for (Worker worker : workers.values()) worker.join(FAREWELL);
+            // First the one that makes workers, so that none is made after the last was waited for.
             thread.join(FAREWELL);
+            for (Worker worker : workers.values()) worker.join(FAREWELL);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -248,10 +249,13 @@ final class Ingress {
         var stream = new OwnedStream(key, worker, settings, streams.open(key));
         var made =
                 new Worker(service, stream, reader, publisher, letters, metrics, until, () -> ended(service, stream));
-        workers.put(service, made);
+        // Started as it is entered: whoever finds it there may wait for its end.
+        workers.compute(service, (name, none) -> {
+            made.start();
+            return made;
+        });
         metrics.own(workers.size());
         log.info("Draining the stream of a service. service={}", service);
-        made.start();
         if (stopped) made.stop();
         return true;
     }

@@ -188,6 +188,23 @@ abstract class IngressContract {
     }
 
     @Test
+    void aNodeThatStopsRightWhenItTakesAStreamUpHandsItOverToo() {
+        for (int i = 0; i < 20; i++) {
+            String service = fresh("at-once");
+            var settings = new IngressSettings(Set.of(service), Duration.ofSeconds(60), Duration.ofMinutes(10), 256);
+            var node = new Member(redis().uri(), keys, settings, () -> 2, Integer.MAX_VALUE);
+            long deadline = System.nanoTime() + SOON.toNanos();
+            // No pause between looks: it is stopped with the worker just made.
+            while (node.ingress.drained().isEmpty()) {
+                assertThat(System.nanoTime()).isLessThan(deadline);
+                Thread.onSpinWait();
+            }
+            node.close();
+            assertThat(redis().commands().exists(owner(service))).isZero();
+        }
+    }
+
+    @Test
     void streamsAreFoundAndSharedAmongNodes() throws Exception {
         List<String> services =
                 IntStream.range(0, 6).mapToObj(i -> fresh("found")).toList();

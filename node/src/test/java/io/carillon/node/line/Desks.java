@@ -17,9 +17,8 @@ final class Desks {
 
     /** Gives the group the code. */
     String code(String code, long group) throws Exception {
-        assertThat(nodes.call("PUT", "/api/line/activation-codes/" + code, "{\"group_id\":" + group + "}")
-                        .statusCode())
-                .isIn(200, 201);
+        var answer = nodes.call("PUT", "/api/line/activation-codes/" + code, "{\"group_id\":" + group + "}");
+        assertThat(answer.statusCode()).as(answer.body()).isIn(200, 201);
         return code;
     }
 
