@@ -517,6 +517,10 @@ test('an event to be acknowledged is handled though its place is long past, and 
   Socket.last.frame({ ...event('user:u1', 3), ack: true });
   assert.equal(Socket.last.frames('ack').length, 2);
   assert.deepEqual(client.seen, [3]);
+  // Kept for longer than the history it was in.
+  Socket.last.frame({ ...event('user:u1', 40), id: 'older', epoch: 'gone', ack: true });
+  assert.deepEqual(client.seen, [3, 40]);
+  assert.deepEqual(client.position('user:u1'), at(10));
 });
 
 test('questions are answered by ref, asked again after a reconnect, and not waited for for ever', async () => {

@@ -669,8 +669,8 @@ export class Carillon extends Connection {
     const { type, id, channel, epoch, offset, ack } = event;
     const placed = isPlaced(event);
     const at = placed && this.#positions.get(channel);
-    const old = at && at.epoch === epoch && offset <= at.offset;
-    // One to be acknowledged may come first when its place is long past.
+    // One to be acknowledged may come first when its place is long past, or the whole epoch is.
+    const old = at && (at.epoch === epoch ? offset <= at.offset : ack && offset !== at.offset + 1);
     if (old && !ack) return;
     const key = typeof id === 'string' && keyOf(channel, id);
     const known = key && this.#ids.get(key);

@@ -63,6 +63,8 @@ final class Continuity {
         ArrayList<Received> waiting = held;
         boolean sameEpoch = at.epoch().equals(position.epoch());
         if (sameEpoch && (at.offset() <= position.offset() || seen.contains(at.offset()))) return Fate.REPEATED;
+        // What nobody acknowledged is kept for longer than the history it was in: it takes nobody back there.
+        if (!sameEpoch && event.ack() && at.offset() != position.offset() + 1) return Fate.REPEATED;
         if (waiting == null || sameEpoch && at.offset() == position.offset() + 1) {
             moveTo(at);
             return Fate.PASSED_ON;

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 class ContinuityTest {
     private final Continuity room = new Continuity(new Position("e", 3));
@@ -20,6 +21,12 @@ class ContinuityTest {
                 .put("channel", "room:r")
                 .put("epoch", epoch)
                 .put("offset", offset));
+    }
+
+    private static Received owed(String epoch, long offset) {
+        Received event = event(epoch, offset);
+        ((ObjectNode) event.frame()).put("id", "owed").put("ack", true);
+        return event;
     }
 
     private Fate take(String epoch, long offset) {
@@ -43,6 +50,20 @@ class ContinuityTest {
         assertThat(room.position()).isEqualTo(new Position("e", 7));
         assertThat(take("f", 1)).isEqualTo(Fate.PASSED_ON);
         assertThat(room.position()).isEqualTo(new Position("f", 1));
+    }
+
+    @Test
+    void whatWasNotAcknowledgedForLongTakesNobodyBackToItsEpoch() {
+        for (boolean holding : new boolean[] {false, true}) {
+            if (holding) room.hold();
+            Received old = owed("gone", 9);
+            assertThat(room.take(old, new Position("gone", 9))).isEqualTo(Fate.REPEATED);
+            assertThat(room.position()).isEqualTo(new Position("e", 3));
+        }
+        room.resumed(true, new Position("e", 3));
+        // A node that listened all the time goes on under a new epoch.
+        assertThat(room.take(owed("f", 4), new Position("f", 4))).isEqualTo(Fate.PASSED_ON);
+        assertThat(room.position()).isEqualTo(new Position("f", 4));
     }
 
     @Test
