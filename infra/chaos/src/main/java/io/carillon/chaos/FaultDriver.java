@@ -12,16 +12,16 @@ final class FaultDriver {
     private final World world;
     private final Deployment deployment;
     private final Processes processes;
-    private final List<Subscriber> subscribers;
+    private final List<? extends Witness> witnesses;
     private final Journal journal;
     private final Random random;
     private int faults;
 
-    FaultDriver(World world, List<Subscriber> subscribers, Journal journal) {
+    FaultDriver(World world, List<? extends Witness> witnesses, Journal journal) {
         this.world = world;
         this.deployment = world.deployment();
         this.processes = deployment.processes();
-        this.subscribers = subscribers;
+        this.witnesses = witnesses;
         this.journal = journal;
         this.random = new Random(world.seed() + 1);
     }
@@ -92,8 +92,8 @@ final class FaultDriver {
             case NGINX_RELOAD -> processes.signal("nginx", "HUP");
             case POISON -> poison();
             case SLOW_READERS -> {
-                subscribers.stream()
-                        .filter(one -> one.habit() == Subscriber.Habit.SLOW)
+                witnesses.stream()
+                        .filter(one -> one.habit() == Witness.Habit.SLOW)
                         .forEach(one -> one.pauseReading(hold));
                 Moment.pause(hold);
             }

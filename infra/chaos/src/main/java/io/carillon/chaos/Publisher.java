@@ -1,6 +1,11 @@
 package io.carillon.chaos;
 
 import io.carillon.chaos.World.Tenant;
+import io.carillon.client.CarillonClient;
+import io.carillon.client.Message;
+import io.carillon.client.RefusedException;
+import io.carillon.client.Sent;
+import io.carillon.model.channel.Position;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -19,6 +24,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.util.RawValue;
 
 /**
  * Publishes at a steady rate, one event at a time, in one of the ways there are. What it could not learn is tried again
@@ -28,6 +34,8 @@ final class Publisher implements Runnable {
     /** The ways to publish. */
     enum Way {
         SOCKET,
+        /** The Java library, over its own WebSocket. */
+        CLIENT,
         HTTP,
         FUNCTION,
         STREAM,
@@ -60,6 +68,8 @@ final class Publisher implements Runnable {
     private int connections;
     private volatile boolean stopping;
     private volatile @Nullable WebSocketClient socket;
+    private @Nullable CarillonClient client;
+    private @Nullable Wire wire;
     private @Nullable Redis redis;
     private String redisKey = "";
 
@@ -94,19 +104,22 @@ final class Publisher implements Runnable {
         } finally {
             WebSocketClient open = socket;
             if (open != null) open.leave();
+            if (wire != null) wire.left();
+            if (client != null) client.close();
             if (redis != null) redis.close();
             if (way != Way.SOCKET) journal.close();
         }
     }
 
     private void one() throws InterruptedException {
-        Tenant to = way == Way.SOCKET ? tenant : World.TENANTS.get(random.nextInt(World.TENANTS.size()));
+        boolean service = way != Way.SOCKET && way != Way.CLIENT;
+        Tenant to = !service ? tenant : World.TENANTS.get(random.nextInt(World.TENANTS.size()));
         String channel = World.channel(random);
         String mid = name + "-" + ++number;
         Content content = Content.of(mid, to.canary(), random);
         boolean durable = way != Way.PLAIN;
         // A client cannot ask for one, and a plain PUBLISH is not kept.
-        boolean ack = channel.startsWith("user:") && durable && way != Way.SOCKET && random.nextInt(4) == 0;
+        boolean ack = channel.startsWith("user:") && durable && service && random.nextInt(4) == 0;
         double began = journal.write(
                 "pub.invoke",
                 "mid",
@@ -162,6 +175,7 @@ final class Publisher implements Runnable {
         try {
             return switch (way) {
                 case SOCKET -> bySocket(to, channel, mid, content);
+                case CLIENT -> byClient(to, channel, mid, content);
                 case HTTP -> byHttp(to, channel, mid, content, ack);
                 case FUNCTION, STREAM, PLAIN -> byRedis(to, channel, mid, content, ack);
             };
@@ -261,6 +275,54 @@ final class Publisher implements Runnable {
             journal.write("conn.close", "cid", cid, "client", name, "code", code, "by", ours ? "client" : "server");
             if (stopping) journal.close();
         }
+    }
+
+    // ---- with the library
+
+    /** The library tries again by itself, over connections and nodes. */
+    private Outcome byClient(Tenant to, String channel, String mid, Content content) throws InterruptedException {
+        CarillonClient open = client;
+        if (open == null) client = open = customer(to);
+        // Byte for byte, as the others send it.
+        JsonNode raw = JSON.getNodeFactory().rawValueNode(new RawValue(content.text()));
+        Message message = channel.startsWith("user:")
+                ? Message.toUser(id(channel), "chat", raw)
+                : channel.startsWith("room:")
+                        ? Message.toRoom(id(channel), "chat", raw)
+                        : Message.toEveryone("chat", raw);
+        CompletableFuture<Sent> answer = open.send(message.withId(mid));
+        for (double seconds = 0; ; seconds++) {
+            try {
+                Position at = answer.get(1, TimeUnit.SECONDS).position();
+                return at == null ? new Outcome.Accepted(null, 0) : new Outcome.Accepted(at.epoch(), at.offset());
+            } catch (TimeoutException e) {
+                if (seconds >= (stopping ? 5 : GIVE_UP)) return new Outcome.Unknown("timeout");
+            } catch (ExecutionException e) {
+                // Whatever it is refused with now, an attempt of the library's before may have been taken.
+                return new Outcome.Unknown(
+                        e.getCause() instanceof RefusedException refused
+                                ? refused.code()
+                                : String.valueOf(e.getCause()));
+            }
+        }
+    }
+
+    private CarillonClient customer(Tenant to) {
+        String user = "pub-" + name;
+        var mine = new Wire(world, new Notes(journal, name, user, to), null);
+        wire = mine;
+        CarillonClient made = CarillonClient.at(world.deployment().front())
+                .path(to.path())
+                .eventStream(null)
+                .tokens(() -> world.token(user))
+                .resendWithin(Duration.ofSeconds((long) GIVE_UP - 5))
+                .tap(mine)
+                .build();
+        for (int i = 0; i < World.ROOMS; i++) {
+            var unused = made.join("r" + i);
+        }
+        var unused = made.connect();
+        return made;
     }
 
     // ---- over HTTP

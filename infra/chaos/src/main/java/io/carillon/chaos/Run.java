@@ -1,6 +1,6 @@
 package io.carillon.chaos;
 
-import io.carillon.chaos.Subscriber.Habit;
+import io.carillon.chaos.Witness.Habit;
 import io.carillon.chaos.World.Tenant;
 import io.carillon.loadgen.Arguments;
 import io.carillon.loadgen.Tokens;
@@ -27,6 +27,9 @@ import tools.jackson.databind.json.JsonMapper;
 final class Run {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final double PUBLISHERS_STOP_BEFORE_END = 10;
+
+    /** One in so many witnesses, and publishers over a WebSocket every other one, is a client of the library. */
+    private static final int LIBRARY = 10;
 
     private final Arguments arguments;
     private final Plan plan;
@@ -111,22 +114,24 @@ final class Run {
             boolean functions = deployment.functions();
             boolean ingress = ingress(deployment);
             say(
-                    "publishing by: WebSocket, HTTP, PUBLISH%s%s",
+                    "publishing by: WebSocket, the Java client, HTTP, PUBLISH%s%s",
                     functions ? ", FCALL" : "", ingress ? ", ingress stream" : "");
 
             List<Thread> threads = new ArrayList<>();
-            List<Subscriber> subscribers = new ArrayList<>();
+            List<Witness> witnesses = new ArrayList<>();
             for (Tenant tenant : World.TENANTS) {
                 for (int i = 0; i < world.perTenant(); i++) {
                     Habit habit = i % 12 == 5 ? Habit.CHURNING : i % 25 == 7 ? Habit.SLOW : Habit.STEADY;
                     var journal = new Journal(records, "client-" + tenant.namespace() + "-" + i, clock);
-                    var one = new Subscriber(world, tenant, i, habit, journal);
+                    Witness one = i % LIBRARY == 2
+                            ? new Customer(world, tenant, i, habit, journal)
+                            : new Subscriber(world, tenant, i, habit, journal);
                     journals.add(journal);
-                    subscribers.add(one);
+                    witnesses.add(one);
                     threads.add(Thread.ofVirtual().name("client-" + i).start(one));
                 }
             }
-            Deployment.within(30, () -> subscribers.stream().allMatch(Subscriber::live));
+            Deployment.within(30, () -> witnesses.stream().allMatch(Witness::live));
             List<Publisher> publishers = publishers(world, records, journals, functions, ingress, threads);
             var probes = new Journal(records, "prober", clock);
             journals.add(probes);
@@ -134,42 +139,42 @@ final class Run {
             Thread probing = Thread.ofVirtual().name("prober").start(prober);
             Thread progress = Thread.ofVirtual().name("progress").start(() -> progress(world));
 
-            var driver = new FaultDriver(world, subscribers, control);
+            var driver = new FaultDriver(world, witnesses, control);
             boolean revoked = false;
             for (Plan.Step step : plan.steps()) {
                 Moment.pause(step.at() - clock.now());
                 // While nothing is broken.
-                if (!revoked && clock.now() > plan.seconds() / 3) revoked = revoke(world, subscribers, control);
+                if (!revoked && clock.now() > plan.seconds() / 3) revoked = revoke(world, witnesses, control);
                 say(
                         "%6.1f s  %s (%s, %.0f s)",
                         clock.now(), step.fault().sentence(), Deployment.node(step.node()), step.hold());
                 driver.carryOut(step);
                 say("%6.1f s  healed", clock.now());
             }
-            if (!revoked) revoke(world, subscribers, control);
+            if (!revoked) revoke(world, witnesses, control);
             Moment.pause(plan.seconds() - PUBLISHERS_STOP_BEFORE_END - clock.now());
             say("%6.1f s  publishers stop", clock.now());
             publishers.forEach(Publisher::stop);
             // Counted from here: faults that took long may have used up the plan's own.
             double quiet = Math.max(plan.seconds(), clock.now() + PUBLISHERS_STOP_BEFORE_END);
             boolean whole = Deployment.within(60, () -> {
-                long missing = subscribers.stream()
+                long missing = witnesses.stream()
                         .filter(one -> one.habit() != Habit.CHURNING && !one.live() && !gone(one))
                         .count();
                 return missing == 0 && clock.now() > quiet;
             });
             if (!whole) say("not every client is back");
             heads(world, control);
-            for (Subscriber one : subscribers) one.sayWhereItStands();
+            for (Witness one : witnesses) one.sayWhereItStands();
             control.write("end");
             world.totals().over().set(true);
             progress.join();
             say("%6.1f s  closing all clients", clock.now());
             prober.stop();
             probing.join(Duration.ofSeconds(5));
-            for (Subscriber one : subscribers) one.stop();
+            for (Witness one : witnesses) one.stop();
             for (Thread thread : threads) if (!thread.join(Duration.ofSeconds(3))) break;
-            for (Subscriber one : subscribers) one.cut();
+            for (Witness one : witnesses) one.cut();
             for (Thread thread : threads) thread.join(Duration.ofMillis(200));
             drained(world, control, descriptors);
         } finally {
@@ -179,7 +184,7 @@ final class Run {
 
     private final List<String> revokedUsers = new ArrayList<>();
 
-    private boolean gone(Subscriber one) {
+    private boolean gone(Witness one) {
         return revokedUsers.contains(one.tenant().namespace() + "/" + one.user());
     }
 
@@ -192,7 +197,7 @@ final class Run {
             List<Thread> threads) {
         List<Publisher.Way> ways = new ArrayList<>(List.of(
                 Publisher.Way.SOCKET,
-                Publisher.Way.SOCKET,
+                Publisher.Way.CLIENT,
                 Publisher.Way.HTTP,
                 Publisher.Way.HTTP,
                 Publisher.Way.PLAIN));
@@ -238,8 +243,8 @@ final class Run {
     }
 
     /** Closes one user for good, as an operator does. */
-    private boolean revoke(World world, List<Subscriber> subscribers, Journal control) throws InterruptedException {
-        Subscriber chosen = subscribers.get(subscribers.size() / 2 - 2);
+    private boolean revoke(World world, List<Witness> witnesses, Journal control) throws InterruptedException {
+        Witness chosen = witnesses.get(witnesses.size() / 2 - 2);
         try {
             var request = HttpRequest.newBuilder(URI.create(world.deployment().front() + "/api/ws/users/"
                             + chosen.user() + "?namespace=" + chosen.tenant().namespace()))

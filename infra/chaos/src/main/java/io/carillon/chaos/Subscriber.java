@@ -17,22 +17,12 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A client as an SDK should be: it keeps a position for each channel, resumes from it on every connect, holds back what
+ * A client of its own, as an SDK should be: it keeps a position for each channel, resumes from it on every connect, holds back what
  * comes until the server says where it belongs, drops what it has seen, and comes back with jitter. It writes down what
  * the application gets. All state belongs to its own thread, but for {@link #stop}, {@link #pauseReading} and
  * {@link #sayWhereItStands}.
  */
-final class Subscriber implements Runnable {
-    /** How a client behaves besides. */
-    enum Habit {
-        /** Stays. */
-        STEADY,
-        /** Comes and goes. */
-        CHURNING,
-        /** Has a small receive buffer, so that not reading is felt at once. */
-        SLOW
-    }
-
+final class Subscriber implements Witness {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final double WITHOUT_WINDOW = 3;
 
@@ -47,7 +37,11 @@ final class Subscriber implements Runnable {
             String channel,
             Position at,
             Content content,
-            @Nullable String ack) {}
+            @Nullable String ack) {
+        Notes.Event event() {
+            return new Notes.Event(channel, at.epoch(), at.offset(), content.mid());
+        }
+    }
 
     private final World world;
     private final Tenant tenant;
@@ -56,6 +50,7 @@ final class Subscriber implements Runnable {
     private final List<String> rooms;
     private final Habit habit;
     private final Journal journal;
+    private final Notes notes;
     private final Random random;
     private final Backoff backoff;
 
@@ -82,49 +77,53 @@ final class Subscriber implements Runnable {
         this.rooms = world.rooms(number);
         this.habit = habit;
         this.journal = journal;
+        this.notes = new Notes(journal, name, user, tenant);
         this.random = new Random(
                 world.seed() * 7919 + number * 31L + tenant.namespace().hashCode());
         this.backoff = new Backoff(random);
     }
 
-    String user() {
+    @Override
+    public String user() {
         return user;
     }
 
-    Tenant tenant() {
+    @Override
+    public Tenant tenant() {
         return tenant;
     }
 
-    Habit habit() {
+    @Override
+    public Habit habit() {
         return habit;
     }
 
-    boolean live() {
+    @Override
+    public boolean live() {
         return live;
     }
 
-    /** Takes nothing more from the connection for a while. */
-    void pauseReading(double seconds) {
+    @Override
+    public void pauseReading(double seconds) {
         pausedUntil = world.clock().now() + seconds;
     }
 
-    /** Says goodbye and ends. */
-    void stop() {
+    @Override
+    public void stop() {
         stopping = true;
         WebSocketClient open = socket;
         if (open != null) open.leave();
     }
 
-    /** Cuts the connection where saying goodbye did not help. */
-    void cut() {
+    @Override
+    public void cut() {
         WebSocketClient open = socket;
         if (open != null) open.abort();
     }
 
-    /** Written when everything had time to arrive. */
-    void sayWhereItStands() {
-        journal.write("client.end", "client", name, "live", live);
-        journal.flush();
+    @Override
+    public void sayWhereItStands() {
+        notes.end(live);
     }
 
     @Override
@@ -154,10 +153,10 @@ final class Subscriber implements Runnable {
                     world.token(user),
                     habit == Habit.SLOW ? 4096 : 0);
         } catch (WebSocketClient.Refused e) {
-            journal.write("conn.refused", "client", name, "code", e.status());
+            notes.refused(e.status(), null);
             return backoff.next(0);
         } catch (IOException e) {
-            journal.write("conn.refused", "client", name, "code", 0, "why", String.valueOf(e.getMessage()));
+            notes.refused(0, String.valueOf(e.getMessage()));
             return backoff.next(0);
         }
         socket = open;
@@ -165,8 +164,7 @@ final class Subscriber implements Runnable {
         held.clear();
         here.clear();
         drainWindow = 0;
-        double opened = journal.write(
-                "conn.open", "cid", cid, "client", name, "user", user, "ns", tenant.namespace(), "habit", habit);
+        double opened = notes.opened(cid, habit);
         world.totals().connected().incrementAndGet();
         leaveAt = habit == Habit.CHURNING ? opened + 15 + random.nextDouble() * 25 : Double.POSITIVE_INFINITY;
         int code = 1006;
@@ -196,7 +194,7 @@ final class Subscriber implements Runnable {
             live = false;
             world.totals().connected().decrementAndGet();
         }
-        double closed = journal.write("conn.close", "cid", cid, "client", name, "code", code, "by", by);
+        double closed = notes.closed(cid, code, by);
         return wait(code, by, closed - opened);
     }
 
@@ -230,18 +228,16 @@ final class Subscriber implements Runnable {
             case "resync" -> {
                 String channel = frame.path("channel").asString("");
                 Position to = position(frame);
-                journal.write("resync", place(channel, to));
+                notes.resync(cid, channel, to.epoch(), to.offset());
                 positions.put(channel, to);
                 List<Frame> waiting = held.get(channel);
                 if (waiting != null) waiting.removeIf(one -> !follows(to, one.at()));
             }
             case "drain" -> drainWindow = frame.path("reconnect_within_ms").asLong(0) / 1000.0;
             case "degraded", "restored", "token_expiring" ->
-                journal.write(
-                        "notice", "client", name, "what", frame.path("type").asString(""));
+                notes.notice(frame.path("type").asString(""));
             case "error" -> {
-                journal.write(
-                        "error", "client", name, "code", frame.path("code").asString(""));
+                notes.error(frame.path("code").asString(""));
                 // A join that could not be done: try it on another connection.
                 if (!live) open.abort();
             }
@@ -251,7 +247,7 @@ final class Subscriber implements Runnable {
     }
 
     private void welcomed(WebSocketClient open, JsonNode welcome) throws IOException {
-        journal.write("welcome", "client", name, "node", welcome.path("node").asString(""));
+        notes.welcome(welcome.path("node").asString(""));
         if (positions.isEmpty()) {
             for (Map.Entry<String, JsonNode> channel : welcome.path("channels").properties()) {
                 begin(channel.getKey(), position(channel.getValue()));
@@ -280,11 +276,7 @@ final class Subscriber implements Runnable {
 
     private void begin(String channel, Position at) {
         positions.put(channel, at);
-        Object[] fields = place(channel, at);
-        Object[] more = java.util.Arrays.copyOf(fields, fields.length + 2);
-        more[fields.length] = "fresh";
-        more[fields.length + 1] = true;
-        journal.write("sub.ok", more);
+        notes.begun(cid, channel, at.epoch(), at.offset());
     }
 
     private void resumed(WebSocketClient open, JsonNode answer) {
@@ -308,11 +300,7 @@ final class Subscriber implements Runnable {
             boolean recovered = outcome.path("recovered").asBoolean(false);
             Position at = position(outcome);
             Position before = positions.get(channel);
-            Object[] fields = place(channel, at);
-            Object[] more = java.util.Arrays.copyOf(fields, fields.length + 2);
-            more[fields.length] = "recovered";
-            more[fields.length + 1] = recovered;
-            journal.write("sub.ok", more);
+            notes.resumed(cid, channel, at.epoch(), at.offset(), recovered);
             List<Frame> waiting = held.remove(channel);
             Position from = recovered && before != null ? before : at;
             positions.put(channel, from);
@@ -342,27 +330,14 @@ final class Subscriber implements Runnable {
     private void event(WebSocketClient open, JsonNode frame, String text) throws IOException {
         Content content = Content.in(text);
         if (content == null || content.mid().isEmpty()) {
-            journal.write("other", "client", name, "what", frame.path("type").asString(""));
+            notes.other(frame.path("type").asString(""));
             return;
         }
         if (!frame.has("offset")) {
             String channel = frame.has("room")
                     ? "room:" + frame.path("room").asString("")
                     : frame.has("to") ? "user:" + frame.path("to").asString("") : "broadcast";
-            journal.write(
-                    "msg",
-                    "cid",
-                    cid,
-                    "client",
-                    name,
-                    "ch",
-                    channel,
-                    "mid",
-                    content.mid(),
-                    "sha",
-                    content.sha(),
-                    "canary",
-                    content.canary());
+            notes.got(cid, new Notes.Event(channel, null, 0, content.mid()), content.sha(), content.canary());
             world.totals().delivered().incrementAndGet();
             return;
         }
@@ -394,20 +369,7 @@ final class Subscriber implements Runnable {
     private void acknowledge(WebSocketClient open, Frame frame, String id) throws IOException {
         boolean first = asked.add(frame.channel() + '/' + frame.content().mid());
         boolean now = !first || random.nextInt(4) != 0;
-        journal.write(
-                "ack",
-                "cid",
-                cid,
-                "client",
-                name,
-                "ch",
-                frame.channel(),
-                "mid",
-                frame.content().mid(),
-                "again",
-                !first,
-                "sent",
-                now);
+        notes.asked(cid, frame.event(), !first, now);
         if (now) open.send("{\"type\":\"ack\",\"id\":\"" + id + "\"}");
     }
 
@@ -422,63 +384,12 @@ final class Subscriber implements Runnable {
 
     private void deliver(Frame frame) {
         positions.put(frame.channel(), frame.at());
-        journal.write(
-                "msg",
-                "cid",
-                cid,
-                "client",
-                name,
-                "ch",
-                frame.channel(),
-                "epoch",
-                frame.at().epoch(),
-                "off",
-                frame.at().offset(),
-                "mid",
-                frame.content().mid(),
-                "sha",
-                frame.content().sha(),
-                "canary",
-                frame.content().canary());
+        notes.got(cid, frame.event(), frame.content().sha(), frame.content().canary());
         world.totals().delivered().incrementAndGet();
     }
 
     private void repeated(Frame frame, boolean same) {
-        journal.write(
-                "dup",
-                "cid",
-                cid,
-                "client",
-                name,
-                "ch",
-                frame.channel(),
-                "epoch",
-                frame.at().epoch(),
-                "off",
-                frame.at().offset(),
-                "mid",
-                frame.content().mid(),
-                "same",
-                same && frame.ack() == null);
-    }
-
-    private Object[] place(String channel, Position at) {
-        return new Object[] {
-            "cid",
-            cid,
-            "client",
-            name,
-            "user",
-            user,
-            "ns",
-            tenant.namespace(),
-            "ch",
-            channel,
-            "epoch",
-            at.epoch(),
-            "off",
-            at.offset()
-        };
+        notes.repeated(cid, frame.event(), same && frame.ack() == null);
     }
 
     private static Position position(JsonNode node) {

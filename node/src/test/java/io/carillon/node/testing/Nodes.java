@@ -177,5 +177,7 @@ public final class Nodes implements AutoCloseable {
     @Override
     public void close() {
         nodes.forEach(ConfigurableApplicationContext::close);
+        // Tests keep this in a static field, and with it whatever is in here for as long as the JVM lives.
+        nodes.clear();
     }
 }
