@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * Many connections opened and held together: WebSockets, or event streams where the URL is {@code http:}. Each event loop opens its own share and keeps a bounded number of
  * handshakes under way.
  */
-final class Fleet {
+final class Fleet implements Receivers {
 
     /**
      * @param window handshakes under way at once
@@ -78,8 +78,8 @@ final class Fleet {
         return url.getScheme().equals("http");
     }
 
-    /** Opens all, and waits until each is ready or refused, at most {@code seconds}. */
-    void open(long seconds) throws InterruptedException {
+    @Override
+    public void open(long seconds) throws InterruptedException {
         int loops = transport.loops().size();
         for (int loop = 0; loop < loops; loop++) {
             new Opening(loop, loops).start(Math.max(1, plan.window() / loops));
@@ -181,8 +181,8 @@ final class Fleet {
         return transport.loops().get(index % transport.loops().size());
     }
 
-    /** Closes all, and waits until they are gone, at most ten seconds. */
-    void close() throws InterruptedException {
+    @Override
+    public void close() throws InterruptedException {
         closing = true;
         for (int i = 0; i < plan.connections(); i++) {
             ReceivingConnection connection = connections.get(i);
@@ -195,33 +195,28 @@ final class Fleet {
         }
     }
 
-    long events() {
-        return tallies.stream().mapToLong(Tally::events).sum();
-    }
-
-    long bytes() {
-        return tallies.stream().mapToLong(Tally::bytes).sum();
-    }
-
-    List<Tally> tallies() {
+    @Override
+    public List<Tally> tallies() {
         return tallies;
     }
 
-    int ready() {
+    @Override
+    public int ready() {
         return ready.get();
     }
 
-    int refused() {
+    @Override
+    public int refused() {
         return refused.get();
     }
 
-    @Nullable
-    String firstRefusal() {
+    @Override
+    public @Nullable String firstRefusal() {
         return firstRefusal;
     }
 
-    /** How many connections the server closed, by close code; 0 stands for no close frame. */
-    Map<String, Integer> closedByServer() {
+    @Override
+    public Map<String, Integer> closedByServer() {
         Map<String, Integer> copy = new TreeMap<>();
         closeCodes.forEach((code, count) -> copy.put(String.valueOf(code), count.get()));
         return copy;

@@ -49,27 +49,27 @@ final class LoadCommand {
         return arguments.list("urls").stream().map(URI::create).toList();
     }
 
-    private Fleet fleet(Transport transport, int connections) {
-        return fleet(
-                transport,
-                urls(arguments),
-                connections,
-                arguments.text("await", "welcome").equals("welcome"));
+    private Receivers receivers(Transport transport, int connections) {
+        Fleet.Plan plan = plan(
+                urls(arguments), connections, arguments.text("await", "welcome").equals("welcome"));
+        return switch (arguments.text("receivers", "raw")) {
+            case "raw" -> new Fleet(transport, plan);
+            case "library" -> new Applications(plan);
+            default -> throw new IllegalArgumentException("--receivers is raw or library");
+        };
     }
 
-    private Fleet fleet(Transport transport, List<URI> urls, int connections, boolean welcome) {
+    private Fleet.Plan plan(List<URI> urls, int connections, boolean welcome) {
         String secret = System.getenv("CARILLON_JWT_SECRET");
-        return new Fleet(
-                transport,
-                new Fleet.Plan(
-                        urls,
-                        connections,
-                        arguments.integer("window", 256),
-                        arguments.integer("sources", 0),
-                        arguments.text("user-prefix", "u"),
-                        welcome,
-                        arguments.integer("sample", 1),
-                        secret == null ? null : new Tokens(secret)));
+        return new Fleet.Plan(
+                urls,
+                connections,
+                arguments.integer("window", 256),
+                arguments.integer("sources", 0),
+                arguments.text("user-prefix", "u"),
+                welcome,
+                arguments.integer("sample", 1),
+                secret == null ? null : new Tokens(secret));
     }
 
     private void measure() throws Exception {
@@ -81,18 +81,18 @@ final class LoadCommand {
         int rehearsed = arguments.integer("rehearse", 0);
         if (rehearsed > 0) {
             result.put("coldResidentKb", residentKb());
-            Fleet rehearsal = fleet(transport, rehearsed);
+            Receivers rehearsal = receivers(transport, rehearsed);
             rehearsal.open(60);
             rehearsal.close();
             Thread.sleep(2_000);
         }
-        Fleet fleet = fleet(transport, connections);
-        connect(fleet, connections);
+        Receivers receivers = receivers(transport, connections);
+        connect(receivers, connections);
         if (!arguments.text("publish", "none").equals("none")) {
-            publish(fleet, connections);
+            publish(receivers, connections);
         }
-        result.put("closedByServer", fleet.closedByServer());
-        fleet.close();
+        result.put("closedByServer", receivers.closedByServer());
+        receivers.close();
     }
 
     /** Connects to a server of our own first, so that a cold server is not measured by a cold client. */
@@ -105,7 +105,8 @@ final class LoadCommand {
         try {
             int port = ((InetSocketAddress) server.localAddress()).getPort();
             for (int i = 0; i < 3; i++) {
-                Fleet fleet = fleet(transport, List.of(URI.create("ws://127.0.0.1:" + port + "/")), connections, false);
+                List<URI> urls = List.of(URI.create("ws://127.0.0.1:" + port + "/"));
+                Fleet fleet = new Fleet(transport, plan(urls, connections, false));
                 fleet.open(60);
                 fleet.close();
             }
@@ -115,18 +116,18 @@ final class LoadCommand {
         }
     }
 
-    private void connect(Fleet fleet, int connections) throws Exception {
+    private void connect(Receivers receivers, int connections) throws Exception {
         long residentBefore = residentKb();
         long proportionalBefore = proportionalKb();
         Map<String, Double> cpuBefore = cpu();
         long start = System.nanoTime();
-        fleet.open(120);
+        receivers.open(120);
         double seconds = (System.nanoTime() - start) / 1e9;
         double cpu = used(cpuBefore, subject);
-        result.put("connections", fleet.ready());
-        result.put("refused", fleet.refused());
-        if (fleet.firstRefusal() != null) {
-            result.put("firstRefusal", fleet.firstRefusal());
+        result.put("connections", receivers.ready());
+        result.put("refused", receivers.refused());
+        if (receivers.firstRefusal() != null) {
+            result.put("firstRefusal", receivers.firstRefusal());
         }
         result.put("connectSeconds", round(seconds));
         result.put("connectCpuSeconds", round(cpu));
@@ -134,23 +135,25 @@ final class LoadCommand {
         long resident = residentKb();
         result.put("residentBeforeKb", residentBefore);
         result.put("residentKb", resident);
-        result.put("residentKbPerConnection", round((resident - residentBefore) / (double) Math.max(1, fleet.ready())));
+        result.put(
+                "residentKbPerConnection",
+                round((resident - residentBefore) / (double) Math.max(1, receivers.ready())));
         if (proportionalBefore >= 0) {
             result.put("proportionalKb", proportionalKb());
             result.put(
                     "proportionalKbPerConnection",
-                    round((proportionalKb() - proportionalBefore) / (double) Math.max(1, fleet.ready())));
+                    round((proportionalKb() - proportionalBefore) / (double) Math.max(1, receivers.ready())));
         }
-        if (fleet.ready() < connections) {
+        if (receivers.ready() < connections) {
             throw new IllegalStateException(
-                    "only " + fleet.ready() + " of " + connections + " connected: " + fleet.firstRefusal());
+                    "only " + receivers.ready() + " of " + connections + " connected: " + receivers.firstRefusal());
         }
     }
 
-    private void publish(Fleet fleet, int connections) throws Exception {
+    private void publish(Receivers receivers, int connections) throws Exception {
         Arguments publishing = publishing(connections);
         boolean broadcast = publishing.text("to", "broadcast").equals("broadcast");
-        long receivers = broadcast ? connections : 1;
+        long fanOut = broadcast ? connections : 1;
         double seconds = arguments.number("seconds", 10);
         List<Double> rates = arguments
                 .text("rate", "5")
@@ -163,10 +166,10 @@ final class LoadCommand {
             double warmup = arguments.number("warmup", 5);
             if (warmup > 0) {
                 publisher.run(rates.getFirst(), warmup);
-                settle(fleet, 10);
+                settle(receivers, 10);
             }
             for (double rate : rates) {
-                Map<String, Object> phase = phase(fleet, publisher, rate, seconds, receivers);
+                Map<String, Object> phase = phase(receivers, publisher, rate, seconds, fanOut);
                 phases.add(phase);
                 System.err.printf(
                         "  %s events/s: %,.0f deliveries/s, p50 %s ms, p99 %s ms, %s%n",
@@ -204,6 +207,7 @@ final class LoadCommand {
                 "window",
                 "sources",
                 "await",
+                "receivers",
                 "loops",
                 "watch",
                 "subject",
@@ -225,29 +229,29 @@ final class LoadCommand {
     }
 
     private Map<String, Object> phase(
-            Fleet fleet, PublishCommand.Child publisher, double rate, double seconds, long receivers)
+            Receivers receivers, PublishCommand.Child publisher, double rate, double seconds, long fanOut)
             throws IOException, InterruptedException {
-        fleet.tallies().forEach(Tally::takeLatencies);
-        long eventsBefore = fleet.events();
-        long bytesBefore = fleet.bytes();
+        receivers.tallies().forEach(Tally::takeLatencies);
+        long eventsBefore = receivers.events();
+        long bytesBefore = receivers.bytes();
         Map<String, Double> cpuBefore = cpu();
         double ownBefore = ProcessProbe.self().cpuSeconds();
         long start = System.nanoTime();
         Map<String, Object> published = publisher.run(rate, seconds);
         double window = (System.nanoTime() - start) / 1e9;
-        long inWindow = fleet.events() - eventsBefore;
-        long due = number(published.get("published")).longValue() * receivers;
-        for (int i = 0; i < 1_000 && fleet.events() - eventsBefore < due; i++) {
-            long seen = fleet.events();
+        long inWindow = receivers.events() - eventsBefore;
+        long due = number(published.get("published")).longValue() * fanOut;
+        for (int i = 0; i < 1_000 && receivers.events() - eventsBefore < due; i++) {
+            long seen = receivers.events();
             Thread.sleep(i < 100 ? 10 : 50);
-            if (i > 150 && fleet.events() == seen) {
+            if (i > 150 && receivers.events() == seen) {
                 break;
             }
         }
         double drained = (System.nanoTime() - start) / 1e9;
-        long events = fleet.events() - eventsBefore;
+        long events = receivers.events() - eventsBefore;
         Histogram latency = new Histogram(1_000, Tally.LONGEST, 3);
-        for (Tally tally : fleet.tallies()) {
+        for (Tally tally : receivers.tallies()) {
             latency.add(tally.takeLatencies());
         }
         Map<String, Object> phase = new LinkedHashMap<>();
@@ -258,7 +262,7 @@ final class LoadCommand {
         phase.put("missing", due - events);
         phase.put("deliveriesPerSecond", round(inWindow / window));
         phase.put("drainedAfterSeconds", round(drained - window));
-        phase.put("bytesPerDelivery", events == 0 ? 0 : (fleet.bytes() - bytesBefore) / events);
+        phase.put("bytesPerDelivery", events == 0 ? 0 : (receivers.bytes() - bytesBefore) / events);
         double cpu = used(cpuBefore, subject);
         phase.put("cpuMicrosPerDelivery", round(cpu * 1e6 / Math.max(1, events)));
         phase.put(
@@ -269,7 +273,9 @@ final class LoadCommand {
         for (ProcessProbe probe : watched) {
             shares.put(probe.name(), round(used(cpuBefore, probe.name()) / drained));
         }
-        shares.put("loadgen", round((ProcessProbe.self().cpuSeconds() - ownBefore) / drained));
+        double own = ProcessProbe.self().cpuSeconds() - ownBefore;
+        shares.put("loadgen", round(own / drained));
+        phase.put("ownCpuMicrosPerDelivery", round(own * 1e6 / Math.max(1, events)));
         phase.put("cpuShares", shares);
         phase.put("latency", Percentiles.of(latency, true));
         phase.put("publisher", published);
@@ -278,15 +284,15 @@ final class LoadCommand {
                 events >= due
                         && drained - window < KEPT_UP_SECONDS
                         && latency.getValueAtPercentile(99) / 1e6 < KEPT_UP_MILLIS
-                        && fleet.closedByServer().isEmpty());
+                        && receivers.closedByServer().isEmpty());
         return phase;
     }
 
     /** Waits until nothing arrives any more, at most {@code seconds}. */
-    private static void settle(Fleet fleet, int seconds) throws InterruptedException {
+    private static void settle(Receivers receivers, int seconds) throws InterruptedException {
         long seen = -1;
-        for (int i = 0; i < seconds * 2 && fleet.events() != seen; i++) {
-            seen = fleet.events();
+        for (int i = 0; i < seconds * 2 && receivers.events() != seen; i++) {
+            seen = receivers.events();
             Thread.sleep(500);
         }
     }

@@ -25,6 +25,8 @@ public final class LoadGenerator {
               --sources N         loopback source addresses 127.0.0.1..N; 0: the system chooses  (0)
               --user-prefix S     connection i is user S<i>                                      (u)
               --await S           ready at 'welcome' (first frame) or 'upgrade' (the 101)        (welcome)
+              --receivers KIND    raw: counts frames as they come; library: clients of the Java
+                                  library, counted by their handlers                             (raw)
               --loops N           event loops                                                    (1)
               --watch NAME=PID,.. processes whose CPU and memory are measured
               --subject NAME      the watched processes that count as the server, by prefix      (node)

@@ -109,6 +109,10 @@ final class Report {
             Measure.of("i", "p50", "latency.p50", "ms"),
             Measure.of("i", "p99", "latency.p99", "ms").atMost(100),
             Measure.of("i", "Node CPU per delivery", "cpuMicrosPerDelivery", "µs"),
+            Measure.of("j", "To the handler of a Java client, 2,000/s to 1,000 of them: p50", "latency.p50", "ms"),
+            Measure.of("j", "p99", "latency.p99", "ms"),
+            Measure.of("j", "The client's CPU per event", "ownCpuMicrosPerDelivery", "µs"),
+            Measure.of("j", "Deliveries missing", "missing", "").atMost(0),
             Measure.of("i", "Deliveries missing", "missing", "").atMost(0));
 
     private static final Map<String, String> SCENARIOS = scenarios();
@@ -132,6 +136,7 @@ final class Report {
         titles.put("h", "client to client");
         titles.put("s", "event streams");
         titles.put("i", "chat");
+        titles.put("j", "Java client");
         return titles;
     }
 
