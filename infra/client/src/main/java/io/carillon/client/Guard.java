@@ -8,13 +8,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one lock of a client, which guards the state of all its parts; the connection that the client has at the moment;
  * and the way out from under the lock, to whoever waits for a future.
+ *
+ * @param <C> the client's connections
  */
-final class Guard {
+final class Guard<C extends Connection> {
     final ReentrantLock lock = new ReentrantLock();
 
     /** From the attempt to open it until it ends, fails or is given up; null in between. Guarded by the lock. */
     @Nullable
-    Connection connection;
+    C connection;
 
     private final Executor background;
 
