@@ -112,7 +112,7 @@ final class Channels {
         on.ask(JSON.createObjectNode().put("type", "join").put("room", room), answer -> {}, (code, sentence) -> {
             if (!rooms.contains(room)) {
                 on.joins.remove(room);
-            } else if (PushConnection.passing(code)) {
+            } else if (Connection.passing(code)) {
                 on.soon(() -> {
                     if (rooms.contains(room)) join(on, room);
                     else on.joins.remove(room);
@@ -186,7 +186,7 @@ final class Channels {
                 },
                 (code, sentence) -> {
                     on.resumes--;
-                    if (PushConnection.passing(code)) {
+                    if (Connection.passing(code)) {
                         resumeLater(on, names);
                         return;
                     }
@@ -225,7 +225,7 @@ final class Channels {
             JsonNode outcome = one.getValue();
             String code = outcome.path("code").asString("");
             Position to = Received.position(outcome);
-            if (PushConnection.passing(code)) {
+            if (Connection.passing(code)) {
                 again.add(channel);
                 continue;
             }

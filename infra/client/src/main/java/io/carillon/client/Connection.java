@@ -102,6 +102,11 @@ abstract class Connection implements Transport.Listener {
         if (settings.silence == null) silence = 2 * millis;
     }
 
+    /** Whether the same may be taken a moment later. */
+    static boolean passing(String code) {
+        return code.equals("rate_limited") || code.equals("unavailable") || code.equals("busy");
+    }
+
     /** Runs a step on this connection somewhat later, if it is still there. */
     final void soon(Runnable step) {
         timer.in(TRY_AGAIN + core.random.nextLong(TRY_AGAIN), () -> guard.locked(this, step));

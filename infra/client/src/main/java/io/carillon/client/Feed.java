@@ -42,7 +42,9 @@ final class Feed<M> {
     /** Counts looks: the reply to a page that was asked for by an earlier one is of no use. */
     private long look;
 
-    private long lastIdBefore;
+    /** The last message that had come by itself when the look began: what is missing before it now is not kept. */
+    private long known;
+
     private @Nullable Runnable later;
 
     /** Asks for the next page when there is room for it. */
@@ -87,7 +89,7 @@ final class Feed<M> {
     /** Reads what came since the last message; what comes by itself meanwhile waits behind it. */
     void catchUp(FeedConnection on) {
         if (held == null) held = new ArrayList<>();
-        lastIdBefore = lastId;
+        known = held.stream().mapToLong(Item::id).max().orElse(0);
         read(failure -> {
             if (failure == null) caughtUp(on);
             else if (failure.status() == 401) on.lose(4401);
@@ -107,8 +109,8 @@ final class Feed<M> {
         held = null;
         for (int i = 0; i < waiting.size(); i++) {
             Item item = waiting.get(i);
-            // Not kept as yet when the look was taken. If another one brings nothing either, it is not kept any more.
-            if (missing(item.id) && lastId > lastIdBefore) {
+            // It came after the look had begun, and so may have what is missing before it.
+            if (missing(item.id) && item.id > known) {
                 held = new ArrayList<>(waiting.subList(i, waiting.size()));
                 catchUp(on);
                 return;

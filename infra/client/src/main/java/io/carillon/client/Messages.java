@@ -120,7 +120,7 @@ final class Messages {
                 },
                 (code, sentence) -> {
                     inFlight = false;
-                    if (PushConnection.passing(code)) {
+                    if (Connection.passing(code)) {
                         pausing = true;
                         open.soon(() -> {
                             pausing = false;

@@ -68,11 +68,6 @@ final class PushConnection extends Connection {
         send(frame.put("ref", ref));
     }
 
-    /** Whether the same may be taken a moment later. */
-    static boolean passing(String code) {
-        return code.equals("rate_limited") || code.equals("unavailable") || code.equals("busy");
-    }
-
     void acknowledge(String id) {
         if (open() && !stream) send(JSON.createObjectNode().put("type", "ack").put("id", id));
     }

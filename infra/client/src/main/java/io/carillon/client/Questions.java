@@ -59,7 +59,7 @@ final class Questions {
                     if (waiting.remove(question)) guard.background(() -> question.future.complete(answer));
                 },
                 (code, sentence) -> {
-                    if (PushConnection.passing(code) && waiting.contains(question)) on.soon(() -> put(on, question));
+                    if (Connection.passing(code) && waiting.contains(question)) on.soon(() -> put(on, question));
                     else if (waiting.remove(question)) guard.fail(question.future, code, sentence);
                 });
     }

@@ -141,7 +141,7 @@ final class SendQueue<S> {
     boolean refused(@Nullable String key, String code, String sentence) {
         Outgoing first = underWay;
         if (first == null || asked == null || key != null && !key.equals(first.key)) return false;
-        if (PushConnection.passing(code)) {
+        if (Connection.passing(code)) {
             again(first, 0);
         } else {
             refuse(first, code, sentence);

@@ -234,7 +234,7 @@ class ChatClientTest extends Scripted {
         CompletableFuture<OnlineUsers> users = client.onlineUsers();
         assertThat(http.get().path()).isEqualTo("/api/chat/online-users");
         http.get().answers(200, "{'count':1,'users':[{'id':'u','name':'U'}]}");
-        assertThat(users.join()).isEqualTo(new OnlineUsers(1, List.of(new OnlineUsers.User("u", "U"))));
+        assertThat(users).isCompletedWithValue(new OnlineUsers(1, List.of(new OnlineUsers.User("u", "U"))));
         CompletableFuture<OnlineUsers> none = client.onlineUsers();
         http.get().answers(503, "{'error':'no'}");
         assertThat(code(none)).isEqualTo("http_503");
@@ -261,7 +261,7 @@ class ChatClientTest extends Scripted {
         Line first = connected();
         assertThat(first.sent("message")).hasSize(1);
         acks(first, 1);
-        assertThat(futures.get(0).join().id()).isEqualTo(1);
+        assertThat(futures.get(0)).isCompletedWithValueMatching(sent -> sent.id() == 1);
         assertThat(first.sent("message")).hasSize(2);
         first.client.closed(1006);
 
@@ -285,6 +285,7 @@ class ChatClientTest extends Scripted {
         Line line = connected();
         CompletableFuture<ChatSent> first = client.send("m1");
         client.send("m2");
+        assertThat(line.sent("message")).as("one at a time").hasSize(1);
         for (String passing : List.of("rate_limited", "unavailable", "busy")) {
             int before = line.sent("message").size();
             line.says("{'type':'error','code':'" + passing + "','error':'no'}");
@@ -484,7 +485,7 @@ class ChatClientTest extends Scripted {
         for (int i = 0; i < 4; i++) again().client.refused(503, 0);
         assertThat(http.gets()).hasSize(1);
         again().client.refused(404, 0);
-        assertThat(client.whenClosed().join().code()).isEqualTo("refused");
+        assertThat(reason(client.whenClosed())).isEqualTo("refused");
     }
 
     @Test
@@ -492,7 +493,7 @@ class ChatClientTest extends Scripted {
         make(settings().pollInterval(null));
         client.connect();
         sockets.last().client.refused(404, 0);
-        assertThat(client.whenClosed().join().code()).isEqualTo("refused");
+        assertThat(reason(client.whenClosed())).isEqualTo("refused");
         assertThat(http.all).isEmpty();
     }
 
@@ -515,7 +516,7 @@ class ChatClientTest extends Scripted {
         line.client.closed(code);
         timer.pass(600_000);
         assertThat(sockets.lines).hasSize(1);
-        assertThat(client.whenClosed().join().code()).isEqualTo("closed_" + code);
+        assertThat(reason(client.whenClosed())).isEqualTo("closed_" + code);
         assertThat(code(waiting)).isEqualTo("closed_" + code);
     }
 
@@ -596,7 +597,7 @@ class ChatClientTest extends Scripted {
         assertThat(code(sent)).isEqualTo("http_401");
         timer.pass(3_000);
         http.get().answers(401, "{'error':'no'}");
-        assertThat(client.whenClosed().join().code()).isEqualTo("unauthorized");
+        assertThat(reason(client.whenClosed())).isEqualTo("unauthorized");
     }
 
     @Test

@@ -70,4 +70,9 @@ abstract class Scripted {
         assertThat(future).isCompletedExceptionally();
         return ((RefusedException) future.exceptionNow()).code();
     }
+
+    static String reason(CompletableFuture<RefusedException> closed) {
+        assertThat(closed).isCompleted();
+        return closed.join().code();
+    }
 }
