@@ -14,7 +14,10 @@ interface Calls {
             Map<String, String> headers,
             @Nullable String body) {}
 
-    /** @param retryAfter seconds, 0 where it did not say @param body a missing node where it is no JSON */
+    /**
+     * @param retryAfter seconds, 0 where it did not say
+     * @param body a missing node where it is no JSON
+     */
     record Answer(int status, long retryAfter, JsonNode body) {}
 
     /**

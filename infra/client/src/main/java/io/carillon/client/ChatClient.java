@@ -28,13 +28,13 @@ import tools.jackson.databind.node.ObjectNode;
  * <p>Failures are {@link RefusedException}s. The members' count is told when it changes.
  */
 public final class ChatClient extends FeedClient<ChatMessage, ChatSent, ChatClient> {
-    private final ChatDialect dialect;
+    private final ChatDialect chat;
     private final int maxMessage;
 
     private ChatClient(
             Builder settings, Core<FeedConnection> core, ChatDialect dialect, Transport sockets, Calls calls) {
         super(settings, core, dialect, sockets, calls);
-        this.dialect = dialect;
+        this.chat = dialect;
         this.maxMessage = settings.maxMessage;
     }
 
@@ -54,7 +54,7 @@ public final class ChatClient extends FeedClient<ChatMessage, ChatSent, ChatClie
 
     /** Adds a handler for how many users are online, called on the handlers' thread when that changes. */
     public ChatClient onOnline(LongConsumer handler) {
-        dialect.onOnline(handler);
+        chat.onOnline(handler);
         return this;
     }
 
@@ -62,7 +62,7 @@ public final class ChatClient extends FeedClient<ChatMessage, ChatSent, ChatClie
     public long online() {
         core.guard.lock.lock();
         try {
-            return dialect.count();
+            return chat.count();
         } finally {
             core.guard.lock.unlock();
         }

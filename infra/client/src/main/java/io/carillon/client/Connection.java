@@ -145,7 +145,7 @@ abstract class Connection implements Transport.Listener {
             settings.tap.frame(text);
             heardAt = timer.now();
             if (frame != null) received(frame);
-            if (guard.connection != this) return;
+            if (!guard.is(this)) return;
             if (core.inbox.full()) paused = true;
             else link().more();
         });

@@ -25,12 +25,12 @@ import java.util.random.RandomGenerator;
  * <p>Failures are {@link RefusedException}s.
  */
 public final class ConversationClient extends FeedClient<ConversationMessage, ConversationMessage, ConversationClient> {
-    private final ConversationDialect dialect;
+    private final ConversationDialect conversation;
 
     private ConversationClient(
             Builder settings, Core<FeedConnection> core, ConversationDialect dialect, Transport sockets, Calls calls) {
         super(settings, core, dialect, sockets, calls);
-        this.dialect = dialect;
+        this.conversation = dialect;
     }
 
     /**
@@ -73,7 +73,7 @@ public final class ConversationClient extends FeedClient<ConversationMessage, Co
         if (!key.matches("[!-~]{1,255}")) {
             throw new IllegalArgumentException("a key has 1 to 255 visible ASCII characters");
         }
-        return post(dialect.body(content, asAgent), key);
+        return post(conversation.body(content, asAgent), key);
     }
 
     /** Settings of one client, to be left alone once it is built; durations are positive, limits at least 1. */

@@ -127,7 +127,7 @@ final class Feed<M> {
         if (held != null) {
             if (held.size() >= MOST_HELD) on.lose(4431);
             else held.add(item);
-        } else if (missing(item.id) || dialect.dense() && lastId == 0 && item.id > 1) {
+        } else if (missing(item.id) || (dialect.dense() && lastId == 0 && item.id > 1)) {
             held = new ArrayList<>(List.of(item));
             catchUp(on);
         } else {
@@ -137,7 +137,11 @@ final class Feed<M> {
 
     // ---- what is kept
 
-    /** Reads what is kept behind the last message. @param then is told what failed, null if nothing */
+    /**
+     * Reads what is kept behind the last message.
+     *
+     * @param then is told what failed, null if nothing
+     */
     void read(Consumer<@Nullable Reply> then) {
         if (later != null) later.run();
         later = null;

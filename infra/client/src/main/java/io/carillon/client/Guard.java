@@ -37,8 +37,14 @@ final class Guard<C extends Connection> {
     /** Runs a step with the lock, if that connection is still the client's. */
     void locked(Connection of, Runnable step) {
         locked(() -> {
-            if (of == connection) step.run();
+            if (is(of)) step.run();
         });
+    }
+
+    /** Whether that connection is still the client's. Under the lock. */
+    @SuppressWarnings("ReferenceEquality") // There is no other equality of connections.
+    boolean is(Connection of) {
+        return of == connection;
     }
 
     /** What depends on a future may wait, or call the client: never under the lock, never on the transport's threads. */

@@ -79,7 +79,11 @@ final class Identity {
         }
     }
 
-    /** The server says that the token is about to expire. @param renew brings a fresh one to that connection */
+    /**
+     * The server says that the token is about to expire.
+     *
+     * @param renew brings a fresh one to that connection
+     */
     void refresh(Connection on, Consumer<String> renew) {
         if (settings.tokens == null) return;
         guard.background(() -> {

@@ -2,7 +2,6 @@ package io.carillon.client;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.carillon.client.CarillonClient.Builder;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.util.List;
@@ -16,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class PushOpener implements Opener {
     private final CarillonClient client;
-    private final Builder settings;
+    private final CarillonClient.Builder settings;
     private final Transport sockets;
     private final Transport streams;
     private @Nullable String lastEventId;

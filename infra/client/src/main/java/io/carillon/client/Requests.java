@@ -3,6 +3,7 @@ package io.carillon.client;
 import java.net.URI;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.MissingNode;
@@ -51,17 +52,19 @@ final class Requests {
         if (token != null) headers.put("Authorization", "Bearer " + token);
         if (key != null) headers.put("Idempotency-Key", key);
         String more = query.isEmpty() ? "" : (path.contains("?") ? "&" : "?") + query;
+        CompletableFuture<Calls.Answer> answer;
         try {
-            var answer = calls.make(new Calls.Call(URI.create(core.settings.base() + path + more), headers, body));
-            Runnable late = core.timer.in(core.settings.requestTimeout.toMillis(), () -> answer.cancel(true));
-            var unused = answer.whenComplete((given, failure) -> {
-                late.run();
-                core.guard.locked(() -> then.accept(failure != null ? Reply.NONE : reply(given, token)));
-            });
+            answer = calls.make(new Calls.Call(URI.create(core.settings.base() + path + more), headers, body));
         } catch (IllegalArgumentException e) {
             // What it says may hold the token.
             then.accept(new Reply(400, 0, MissingNode.getInstance(), false));
+            return;
         }
+        Runnable late = core.timer.in(core.settings.requestTimeout.toMillis(), () -> answer.cancel(true));
+        var _ = answer.whenComplete((given, failure) -> {
+            late.run();
+            core.guard.locked(() -> then.accept(failure != null ? Reply.NONE : reply(given, token)));
+        });
     }
 
     private Reply reply(Calls.Answer answer, @Nullable String token) {

@@ -140,7 +140,7 @@ final class SendQueue<S> {
      */
     boolean refused(@Nullable String key, String code, String sentence) {
         Outgoing first = underWay;
-        if (first == null || asked == null || key != null && !key.equals(first.key)) return false;
+        if (first == null || asked == null || (key != null && !key.equals(first.key))) return false;
         if (Connection.passing(code)) {
             again(first, 0);
         } else {
