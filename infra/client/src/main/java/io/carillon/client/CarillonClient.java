@@ -5,16 +5,10 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.carillon.model.channel.Ids;
 import java.lang.System.Logger;
 import java.net.URI;
-import java.net.http.HttpClient;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -67,17 +61,16 @@ public final class CarillonClient implements AutoCloseable {
 
     private static final JsonMapper JSON = JsonMapper.shared();
 
-    // What a client is made of. Dialer and Connection have to do with all of it; the others are given what they use.
+    // What a client is made of. Its connections have to do with all of it; the others are given what they use.
     final Builder settings;
-    final Timer timer;
-    final RandomGenerator random;
-    final Guard guard;
+    final Guard<PushConnection> guard;
     final Identity identity;
     final Handlers handlers;
     final Channels channels;
     final Messages messages;
     final Questions questions;
-    final Dialer dialer;
+    private final Inbox inbox;
+    private final Dialer dialer;
 
     private CarillonClient(
             Builder settings,
@@ -86,16 +79,16 @@ public final class CarillonClient implements AutoCloseable {
             Executor background,
             Transport sockets,
             Transport streams) {
+        var core = new Core<PushConnection>(settings, settings.user, timer, random, background);
         this.settings = settings;
-        this.timer = timer;
-        this.random = random;
-        this.guard = new Guard(background);
-        this.identity = new Identity(settings, guard);
-        this.handlers = new Handlers(guard);
+        this.guard = core.guard;
+        this.identity = core.identity;
+        this.inbox = core.inbox;
+        this.handlers = new Handlers(guard, inbox);
         this.channels = new Channels(guard, handlers);
         this.messages = new Messages(settings, guard, timer, identity, channels);
         this.questions = new Questions(settings, guard, timer);
-        this.dialer = new Dialer(this, sockets, streams);
+        this.dialer = new Dialer(core, new PushOpener(this, sockets, streams));
     }
 
     /**
@@ -124,7 +117,7 @@ public final class CarillonClient implements AutoCloseable {
 
     /** Adds a handler for changes of state, called on the handlers' thread. */
     public CarillonClient onState(Consumer<State> handler) {
-        handlers.onState(handler);
+        inbox.onState(handler);
         return this;
     }
 
@@ -239,7 +232,7 @@ public final class CarillonClient implements AutoCloseable {
     /** Says goodbye and ends. Events whose handlers have not begun are not handed on; what waits fails with {@code closed}. */
     @Override
     public void close() {
-        guard.locked(handlers::clear);
+        guard.locked(inbox::clear);
         dialer.stop("closed", "the client was closed");
     }
 
@@ -256,78 +249,22 @@ public final class CarillonClient implements AutoCloseable {
         return RefusedException.future("closed", "the client is closed");
     }
 
-    /** Threads and connections that clients share unless they are given others. */
-    private static final class Shared {
-        static final ScheduledExecutorService SCHEDULER = scheduler();
-        static final HttpClient HTTP = HttpClient.newBuilder()
-                .executor(Executors.newVirtualThreadPerTaskExecutor())
-                .version(HttpClient.Version.HTTP_1_1)
-                .build();
-
-        private static ScheduledExecutorService scheduler() {
-            var scheduler = new ScheduledThreadPoolExecutor(
-                    1,
-                    Thread.ofPlatform().daemon().name("carillon-client-timer").factory());
-            scheduler.setRemoveOnCancelPolicy(true);
-            return scheduler;
-        }
-    }
-
     /** Settings of one client, to be left alone once it is built; durations are positive, limits at least 1. */
-    public static final class Builder {
-        private static final FrameListener NOBODY = new FrameListener() {};
-
-        final URI address;
-        String path = "/api/ws/connect";
-
+    public static final class Builder extends ClientBuilder<Builder> {
         @Nullable
         String streamPath = "/api/ws/events";
 
         @Nullable
-        String token;
-
-        @Nullable
-        Supplier<String> tokens;
-
-        @Nullable
         String user;
 
-        private @Nullable HttpClient http;
-        private @Nullable ScheduledExecutorService scheduler;
-        FrameListener tap = NOBODY;
-        int maxQueued = 1_000;
         int maxMessage = 512 * 1024;
-        Duration connectTimeout = Duration.ofSeconds(10);
-        Duration requestTimeout = Duration.ofSeconds(10);
-        Duration resendWithin = Duration.ofMinutes(4);
-        Duration backoffBase = Duration.ofMillis(500);
-        Duration backoffCap = Duration.ofSeconds(20);
-
-        @Nullable
-        Duration silence;
 
         private Builder(URI address) {
-            if (address.getScheme() == null || !address.getScheme().matches("https?") || address.getHost() == null) {
-                throw new IllegalArgumentException("the address is http://host:port or https://host:port");
-            }
-            this.address = address;
+            super(address, "/api/ws/connect", Duration.ofMinutes(4));
         }
 
-        /** One token, for as long as it lasts. It goes into the {@code Authorization} header and nowhere else. */
-        public Builder token(String value) {
-            token = value;
-            return this;
-        }
-
-        /** Where tokens come from: asked before the first connection, and whenever the last one ends. May block. */
-        public Builder tokens(Supplier<String> supplier) {
-            tokens = supplier;
-            return this;
-        }
-
-        /** The endpoint, another than {@code /api/ws/connect} of the same dialect, and its query, if any. */
-        public Builder path(String value) {
-            path = value;
+        @Override
+        Builder self() {
             return this;
         }
 
@@ -343,94 +280,20 @@ public final class CarillonClient implements AutoCloseable {
             return this;
         }
 
-        /** Shares connections and threads with other clients, which all without one do among themselves, too. */
-        public Builder http(HttpClient client) {
-            http = client;
-            return this;
-        }
-
-        /** The same for timers, whose tasks are short. */
-        public Builder scheduler(ScheduledExecutorService service) {
-            scheduler = service;
-            return this;
-        }
-
-        /** Sees every frame as it comes. */
-        public Builder tap(FrameListener listener) {
-            tap = listener;
-            return this;
-        }
-
-        /** Messages, and questions, that may wait; more fail with {@code queue_full}. Default 1,000. */
-        public Builder maxQueued(int messages) {
-            maxQueued = atLeastOne(messages);
-            return this;
-        }
-
         /** The endpoint's message size, bytes: a larger one would end the connection. Default 512 KiB. */
         public Builder maxMessage(int bytes) {
             maxMessage = atLeastOne(bytes);
             return this;
         }
 
-        /** Time for a handshake. Default 10 s. */
-        public Builder connectTimeout(Duration value) {
-            connectTimeout = positive(value);
-            return this;
-        }
-
-        /** Time for an answer to a question. Default 10 s. */
-        public Builder requestTimeout(Duration value) {
-            requestTimeout = positive(value);
-            return this;
-        }
-
-        /**
-         * How long a message that was sent and not answered is sent again; then it fails with {@code in_doubt}. Shorter than
-         * the cluster remembers ids, which is as long as it keeps history: 300 s after a channel's last event. Default 4 min.
-         */
-        public Builder resendWithin(Duration value) {
-            resendWithin = positive(value);
-            return this;
-        }
-
-        /** The first window a client comes back within, and the largest. Default 500 ms, 20 s. */
-        public Builder backoff(Duration base, Duration cap) {
-            backoffBase = positive(base);
-            backoffCap = positive(cap);
-            return this;
-        }
-
-        /** Silence after which a connection is dead. Default twice the heartbeat that the server names. */
-        public Builder silence(Duration value) {
-            silence = positive(value);
-            return this;
-        }
-
         /** A client that is not connected yet. */
         public CarillonClient build() {
-            HttpClient shared = http != null ? http : Shared.HTTP;
-            return build(
-                    Timer.of(scheduler != null ? scheduler : Shared.SCHEDULER),
-                    () -> ThreadLocalRandom.current().nextLong(),
-                    task -> Thread.ofVirtual().start(task),
-                    new WebSockets(shared),
-                    new EventStreams(shared));
+            return build(timer(), chance(), threads(), new WebSockets(http()), new EventStreams(http()));
         }
 
         CarillonClient build(
                 Timer timer, RandomGenerator random, Executor background, Transport sockets, Transport streams) {
             return new CarillonClient(this, timer, random, background, sockets, streams);
-        }
-
-        private static Duration positive(Duration value) {
-            if (value.toMillis() <= 0) throw new IllegalArgumentException("a duration is a millisecond at least");
-            return value;
-        }
-
-        private static int atLeastOne(int value) {
-            if (value < 1) throw new IllegalArgumentException("a limit is 1 at least");
-            return value;
         }
     }
 }

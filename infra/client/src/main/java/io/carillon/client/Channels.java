@@ -27,13 +27,13 @@ final class Channels {
     /** Channels that one {@code resume} names at most. */
     private static final int MOST_CHANNELS = 200;
 
-    private final Guard guard;
+    private final Guard<PushConnection> guard;
     private final Handlers handlers;
     private final Map<String, Continuity> channels = new LinkedHashMap<>();
     private final Set<String> rooms = new LinkedHashSet<>();
     private final Map<String, List<CompletableFuture<Integer>>> joining = new HashMap<>();
 
-    Channels(Guard guard, Handlers handlers) {
+    Channels(Guard<PushConnection> guard, Handlers handlers) {
         this.guard = guard;
         this.handlers = handlers;
     }
@@ -44,7 +44,7 @@ final class Channels {
         var future = new CompletableFuture<Integer>();
         rooms.add(room);
         joining.computeIfAbsent(room, r -> new ArrayList<>()).add(future);
-        Connection open = guard.connection;
+        PushConnection open = guard.connection;
         // A stream has named its rooms with its handshake.
         if (open != null && open.stream) open.redial();
         else if (open != null && open.open()) join(open, room);
@@ -55,7 +55,7 @@ final class Channels {
         boolean there = rooms.remove(room);
         channels.remove("room:" + room);
         failJoins(room, "closed", "the room was left");
-        Connection open = guard.connection;
+        PushConnection open = guard.connection;
         if (open == null) return;
         if (open.stream) {
             if (there) open.redial();
@@ -75,7 +75,7 @@ final class Channels {
     }
 
     /** A WebSocket is open. */
-    void begin(Connection on) {
+    void begin(PushConnection on) {
         var known = new ArrayList<String>();
         for (String channel : channels.keySet()) {
             if (!channel.startsWith("room:") || rooms.contains(channel.substring(5))) known.add(channel);
@@ -87,7 +87,7 @@ final class Channels {
     }
 
     /** The channels that a session has by itself, and where they stand. */
-    void welcomed(Connection on, JsonNode positions) {
+    void welcomed(PushConnection on, JsonNode positions) {
         for (Map.Entry<String, JsonNode> one : positions.properties()) {
             Position at = Received.position(one.getValue());
             if (at == null || channels.containsKey(one.getKey())) continue;
@@ -107,7 +107,7 @@ final class Channels {
         for (String room : rooms) completeJoins(room, 0);
     }
 
-    private void join(Connection on, String room) {
+    private void join(PushConnection on, String room) {
         on.joins.add(room);
         on.ask(JSON.createObjectNode().put("type", "join").put("room", room), answer -> {}, (code, sentence) -> {
             if (!rooms.contains(room)) {
@@ -127,7 +127,7 @@ final class Channels {
         });
     }
 
-    void joined(Connection on, JsonNode frame) {
+    void joined(PushConnection on, JsonNode frame) {
         String room = frame.path("room").asString("");
         String channel = "room:" + room;
         Position at = Received.position(frame);
@@ -162,7 +162,7 @@ final class Channels {
         handlers.notice(new Received(frame));
     }
 
-    private void resume(Connection on, List<String> named) {
+    private void resume(PushConnection on, List<String> named) {
         ObjectNode frame = JSON.createObjectNode().put("type", "resume");
         ObjectNode positions = frame.putObject("channels");
         for (String channel : named) {
@@ -197,7 +197,7 @@ final class Channels {
     }
 
     /** What was missed on a channel that the client is still on will not come. */
-    private void giveUp(Connection on, String channel) {
+    private void giveUp(PushConnection on, String channel) {
         Continuity known = channels.get(channel);
         if (known == null) return;
         Position before = known.position();
@@ -207,7 +207,7 @@ final class Channels {
         if (channel.startsWith("room:")) join(on, channel.substring(5));
     }
 
-    private void resumeLater(Connection on, List<String> named) {
+    private void resumeLater(PushConnection on, List<String> named) {
         on.resumes++;
         on.soon(() -> {
             on.resumes--;
@@ -216,7 +216,7 @@ final class Channels {
         });
     }
 
-    private void resumed(Connection on, JsonNode outcomes) {
+    private void resumed(PushConnection on, JsonNode outcomes) {
         var again = new ArrayList<String>();
         for (Map.Entry<String, JsonNode> one : outcomes.properties()) {
             String channel = one.getKey();
@@ -266,7 +266,7 @@ final class Channels {
     // ---- events
 
     /** Passes an event on, once and when it is its turn; again only where it was not acknowledged. */
-    void event(Connection on, Received event) {
+    void event(PushConnection on, Received event) {
         String channel = event.channel();
         Position at = event.position();
         if (channel == null || at == null) {

@@ -1,13 +1,6 @@
 package io.carillon.client;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
-import io.carillon.client.CarillonClient.Builder;
 import io.carillon.client.CarillonClient.State;
-import java.net.URI;
-import java.net.URLEncoder;
-import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
@@ -18,34 +11,31 @@ import org.jspecify.annotations.Nullable;
  * <p>Guarded by the client's lock, under which every method is called but {@link #stop} and those that give futures.
  */
 final class Dialer {
-    private static final int TIMEOUTS_BEFORE_STREAM = 2;
+    private static final int TIMEOUTS_BEFORE_FALLBACK = 2;
 
     /** A connection that was ready for so long was a good one. */
     private static final long STEADY = 5_000;
 
-    private final CarillonClient client;
-    private final Builder settings;
-    private final Guard guard;
-    private final Transport sockets;
-    private final Transport streams;
+    final Core<?> core;
+    private final Guard<?> guard;
+    private final Opener opener;
     private final Backoff backoff;
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
     private final CompletableFuture<RefusedException> end = new CompletableFuture<>();
     private State state = State.IDLE;
     private @Nullable Runnable reconnect;
-    private @Nullable String lastEventId;
-    private boolean streamed;
     private long drainWindow;
     private int timeouts;
-    private long nextRef;
 
-    Dialer(CarillonClient client, Transport sockets, Transport streams) {
-        this.client = client;
-        this.settings = client.settings;
-        this.guard = client.guard;
-        this.sockets = sockets;
-        this.streams = streams;
-        this.backoff = new Backoff(settings.backoffBase.toMillis(), settings.backoffCap.toMillis(), client.random);
+    /** Attempts since there was a WebSocket last. */
+    private int failures;
+
+    Dialer(Core<?> core, Opener opener) {
+        this.core = core;
+        this.guard = core.guard;
+        this.opener = opener;
+        ClientBuilder<?> settings = core.settings;
+        this.backoff = new Backoff(settings.backoffBase.toMillis(), settings.backoffCap.toMillis(), core.random);
     }
 
     // ---- what the client is doing
@@ -69,20 +59,20 @@ final class Dialer {
     /** Starts, if it has not started before. */
     void start() {
         if (state != State.IDLE) return;
-        client.handlers.start();
+        core.inbox.start();
         attempt();
     }
 
     /** A connection has caught up. */
     void ready() {
-        client.identity.accepted();
+        core.identity.accepted();
         become(State.READY);
     }
 
     private void become(State next) {
         if (state == next || over()) return;
         state = next;
-        client.handlers.state(next);
+        core.inbox.state(next);
         if (next == State.READY) guard.background(() -> ready.complete(null));
     }
 
@@ -96,15 +86,13 @@ final class Dialer {
             if (reconnect != null) reconnect.run();
             if (open != null) open.forget();
             become(State.CLOSED);
-            client.messages.fail(code, sentence);
-            client.questions.fail(code, sentence);
-            client.channels.fail(code, sentence);
+            opener.over(code, sentence);
             var why = new RefusedException(code, sentence);
             guard.background(() -> {
                 ready.completeExceptionally(why);
                 end.complete(why);
             });
-            client.handlers.end();
+            core.inbox.end();
         } finally {
             guard.lock.unlock();
         }
@@ -117,66 +105,29 @@ final class Dialer {
         if (over()) return;
         reconnect = null;
         become(State.CONNECTING);
-        if (!client.identity.wanting()) {
-            open(false);
-            return;
-        }
-        guard.background(() -> {
-            String fresh = client.identity.ask();
-            guard.locked(() -> supplied(fresh));
-        });
+        if (core.identity.wanting()) core.identity.ask(this::supplied);
+        else open(opener.fallsBackAfter(failures));
     }
 
     private void supplied(@Nullable String fresh) {
         if (state != State.CONNECTING || guard.connection != null) return;
-        if (fresh == null) {
-            retry(backoff.next());
-        } else {
-            client.identity.token(fresh);
-            open(false);
-        }
+        if (fresh == null) retry(backoff.next());
+        else open(opener.fallsBackAfter(failures));
     }
 
-    private void open(boolean stream) {
-        String token = client.identity.token();
+    private void open(boolean fallback) {
         drainWindow = 0;
-        var opening = new Connection(client, stream, streamed);
-        guard.connection = opening;
-        opening.hurry();
         try {
-            opening.link(
-                    stream
-                            ? streams.open(streamAddress(), token, lastEventId, opening)
-                            : sockets.open(socketAddress(), token, null, opening));
+            opener.open(this, fallback);
         } catch (IllegalArgumentException e) {
             // What it says may hold the token.
             stop("bad_request", "the path or the token has characters that no request may have");
         }
     }
 
-    private URI socketAddress() {
-        String address = settings.address.toString().replaceAll("/+$", "");
-        return URI.create(address.replaceFirst("^http", "ws") + settings.path);
-    }
-
-    private URI streamAddress() {
-        List<String> named = client.channels.named(client.identity.userOrSubject());
-        String path = Objects.requireNonNull(settings.streamPath);
-        return URI.create(settings.address.toString().replaceAll("/+$", "")
-                + path
-                + (path.contains("?") ? "&" : "?")
-                + "channels="
-                + URLEncoder.encode(String.join(",", named), UTF_8));
-    }
-
     private void retry(long millis) {
         become(State.WAITING);
-        reconnect = client.timer.in(millis, () -> guard.locked(this::attempt));
-    }
-
-    /** A name for a question, other than all before it on any connection. */
-    String nextRef() {
-        return Long.toString(++nextRef, 36);
+        reconnect = core.timer.in(millis, () -> guard.locked(this::attempt));
     }
 
     // ---- what connections report
@@ -184,6 +135,12 @@ final class Dialer {
     /** A WebSocket is open. */
     void opened() {
         timeouts = 0;
+        failures = 0;
+    }
+
+    /** A WebSocket takes over from what served in its place, and has still to catch up. */
+    void replaced() {
+        become(State.CONNECTING);
     }
 
     /** The server names the window over which those it closes now come back. */
@@ -191,46 +148,28 @@ final class Dialer {
         drainWindow = window;
     }
 
-    /** A WebSocket has said where its channels are: the place of a stream before it is of no more use. */
-    void welcomed() {
-        streamed = false;
-        lastEventId = null;
-    }
-
-    /** An event stream flows. */
-    void streaming() {
-        streamed = true;
-    }
-
-    /** Whether the last connection that came to something was an event stream. */
-    boolean streamed() {
-        return streamed;
-    }
-
-    /** Where the next event stream goes on. */
-    void mark(String eventId) {
-        lastEventId = eventId;
-    }
-
     /** A handshake was given up. */
-    void timedOut(boolean stream) {
-        if (++timeouts >= TIMEOUTS_BEFORE_STREAM && !stream && settings.streamPath != null) open(true);
+    void timedOut(boolean fallback) {
+        failures++;
+        if (++timeouts >= TIMEOUTS_BEFORE_FALLBACK && !fallback && opener.fallsBack()) open(true);
         else retry(backoff.next());
     }
 
     /** There was no answer to a handshake. */
     void failed() {
+        failures++;
         retry(backoff.next());
     }
 
     /** The server answered the handshake, but not with a connection. */
-    void refused(boolean stream, int status, long retryAfter) {
+    void refused(boolean fallback, int status, long retryAfter) {
+        failures++;
         if (status == 401) {
-            if (client.identity.denied()) retry(backoff.next());
+            if (core.identity.denied()) retry(backoff.next());
             else stop("unauthorized", "the server does not take the identity");
         } else if (status == 429 || status >= 500 && status != 501) {
             retry(retryAfter * 1000 + backoff.next());
-        } else if (!stream && settings.streamPath != null) {
+        } else if (!fallback && opener.fallsBack()) {
             // The server is there and does not upgrade, or something between does not let it.
             open(true);
         } else if (status == 400 || status == 403 || status == 404) {
@@ -242,7 +181,7 @@ final class Dialer {
 
     /** An open connection has ended. */
     void lost(int code, long readyAt) {
-        if (readyAt >= 0 && client.timer.now() - readyAt >= STEADY) backoff.settled();
+        if (readyAt >= 0 && core.timer.now() - readyAt >= STEADY) backoff.settled();
         long window = drainWindow;
         drainWindow = 0;
         if (code >= 4500 && code <= 4999) {
@@ -253,7 +192,7 @@ final class Dialer {
             case 1012 -> retry(backoff.within(window > 0 ? window : Backoff.UNNAMED_WINDOW));
             case 1013, 4429, 4430 -> retry(backoff.next(Backoff.OVERLOADED));
             case 4401 -> {
-                if (client.identity.expired()) retry(backoff.next());
+                if (core.identity.expired()) retry(backoff.next());
                 else stop("unauthorized", "the token has expired and there is no other");
             }
             default -> retry(backoff.next());

@@ -2,7 +2,8 @@ package io.carillon.client;
 
 /**
  * Sees what comes over the wire before the client makes anything of it: every frame as it came, repeated ones and those
- * of no use included. For records, tests and judges.
+ * of no use included. For records, tests and judges. What a client reads by HTTP, to catch up or by polling, is no frame;
+ * that it polls is told as a connection.
  *
  * <p>Called one after another, mostly on threads of the transport. It must return soon, not throw, and not call the
  * client.

@@ -8,13 +8,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one lock of a client, which guards the state of all its parts; the connection that the client has at the moment;
  * and the way out from under the lock, to whoever waits for a future.
+ *
+ * @param <C> the client's connections
  */
-final class Guard {
+final class Guard<C extends Connection> {
     final ReentrantLock lock = new ReentrantLock();
 
     /** From the attempt to open it until it ends, fails or is given up; null in between. Guarded by the lock. */
     @Nullable
-    Connection connection;
+    C connection;
 
     private final Executor background;
 
@@ -35,8 +37,14 @@ final class Guard {
     /** Runs a step with the lock, if that connection is still the client's. */
     void locked(Connection of, Runnable step) {
         locked(() -> {
-            if (of == connection) step.run();
+            if (is(of)) step.run();
         });
+    }
+
+    /** Whether that connection is still the client's. Under the lock. */
+    @SuppressWarnings("ReferenceEquality") // There is no other equality of connections.
+    boolean is(Connection of) {
+        return of == connection;
     }
 
     /** What depends on a future may wait, or call the client: never under the lock, never on the transport's threads. */

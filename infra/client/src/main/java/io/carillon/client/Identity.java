@@ -1,9 +1,12 @@
 package io.carillon.client;
 
-import io.carillon.client.CarillonClient.Builder;
 import io.carillon.model.channel.Ids;
 import java.lang.System.Logger.Level;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -19,17 +22,19 @@ final class Identity {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final int MOST_DENIALS = 3;
 
-    private final Builder settings;
-    private final Guard guard;
+    private final ClientBuilder<?> settings;
+    private final Guard<?> guard;
     private @Nullable String token;
     private @Nullable String user;
     private int denials;
+    private final List<Consumer<@Nullable String>> asking = new ArrayList<>();
 
-    Identity(Builder settings, Guard guard) {
+    /** @param user whose session it is, where the application says so */
+    Identity(ClientBuilder<?> settings, Guard<?> guard, @Nullable String user) {
         this.settings = settings;
         this.guard = guard;
         this.token = settings.token;
-        this.user = settings.user;
+        this.user = user;
     }
 
     @Nullable
@@ -37,18 +42,32 @@ final class Identity {
         return token;
     }
 
-    void token(String fresh) {
-        token = fresh;
-    }
-
     /** Whether there is no token, and one can be asked for. */
     boolean wanting() {
         return token == null && settings.tokens != null;
     }
 
-    /** Asks for a token; null if none comes. Not under the lock. */
-    @Nullable
-    String ask() {
+    /**
+     * Asks for a token where one is {@link #wanting}, once for all who ask at a time.
+     *
+     * @param then told of it, under the lock, maybe before this returns; null where none came
+     */
+    void ask(Consumer<@Nullable String> then) {
+        asking.add(then);
+        if (asking.size() > 1) return;
+        guard.background(() -> {
+            String fresh = supplied();
+            guard.locked(() -> {
+                if (fresh != null) token = fresh;
+                List<Consumer<@Nullable String>> all = List.copyOf(asking);
+                asking.clear();
+                all.forEach(one -> one.accept(fresh));
+            });
+        });
+    }
+
+    /** What the application's supplier says; null if nothing. Not under the lock. */
+    private @Nullable String supplied() {
         Supplier<String> supplier = settings.tokens;
         if (supplier == null) return null;
         try {
@@ -60,23 +79,20 @@ final class Identity {
         }
     }
 
-    /** The server says that the token is about to expire. */
-    void refresh(Connection on) {
-        if (settings.tokens == null || on.stream) return;
+    /**
+     * The server says that the token is about to expire.
+     *
+     * @param renew brings a fresh one to that connection
+     */
+    void refresh(Connection on, Consumer<String> renew) {
+        if (settings.tokens == null) return;
         guard.background(() -> {
-            String fresh = ask();
+            String fresh = supplied();
             if (fresh == null) return;
             guard.locked(on, () -> {
                 token = fresh;
-                renew(on, fresh);
+                renew.accept(fresh);
             });
-        });
-    }
-
-    private void renew(Connection on, String fresh) {
-        on.ask(JSON.createObjectNode().put("type", "refresh").put("token", fresh), answer -> {}, (code, sentence) -> {
-            if (Connection.passing(code)) on.soon(() -> renew(on, fresh));
-            else CarillonClient.LOG.log(Level.WARNING, "the fresh token was refused: {0}", code);
         });
     }
 
@@ -91,6 +107,13 @@ final class Identity {
     boolean denied() {
         if (settings.tokens == null || ++denials >= MOST_DENIALS) return false;
         token = null;
+        return true;
+    }
+
+    /** The server does not take a call with this token. @return whether there may be another */
+    boolean denied(@Nullable String used) {
+        if (settings.tokens == null) return false;
+        if (Objects.equals(used, token)) token = null;
         return true;
     }
 

@@ -36,7 +36,7 @@ final class Messages {
     }
 
     private final Builder settings;
-    private final Guard guard;
+    private final Guard<PushConnection> guard;
     private final Timer timer;
     private final Identity identity;
     private final Channels channels;
@@ -48,7 +48,7 @@ final class Messages {
     /** Whether the first was refused for the moment, by the client's connection. */
     private boolean pausing;
 
-    Messages(Builder settings, Guard guard, Timer timer, Identity identity, Channels channels) {
+    Messages(Builder settings, Guard<PushConnection> guard, Timer timer, Identity identity, Channels channels) {
         this.settings = settings;
         this.guard = guard;
         this.timer = timer;
@@ -84,11 +84,11 @@ final class Messages {
     }
 
     private CompletableFuture<Sent> sendNow(Message message, ObjectNode frame) {
-        Connection open = guard.connection;
+        PushConnection open = guard.connection;
         if (open == null || !open.ready()) {
             return RefusedException.future("not_connected", "there is no connection");
         }
-        if (open.stream) return RefusedException.future("no_websocket", Connection.NO_WEBSOCKET);
+        if (open.stream) return RefusedException.future("no_websocket", PushConnection.NO_WEBSOCKET);
         var future = new CompletableFuture<Sent>();
         Runnable late =
                 timer.in(settings.requestTimeout.toMillis(), () -> guard.fail(future, "timeout", "no answer in time"));
@@ -103,7 +103,7 @@ final class Messages {
 
     /** Sends the first message that waits, if it is its turn. */
     void flush() {
-        Connection open = guard.connection;
+        PushConnection open = guard.connection;
         if (open == null || open.stream || !open.ready() || inFlight || pausing) return;
         Outgoing first = queue.peek();
         if (first == null) return;
@@ -156,7 +156,7 @@ final class Messages {
 
     /** The cluster may no longer know the message's id: sent again, it might be there twice. */
     private void doubt(Outgoing message) {
-        Connection open = guard.connection;
+        PushConnection open = guard.connection;
         boolean asked = inFlight && queue.peek() == message;
         if (!queue.remove(message)) return;
         // A server that does not answer for minutes is not one to go on with.

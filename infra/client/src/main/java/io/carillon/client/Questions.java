@@ -17,20 +17,20 @@ final class Questions {
     private record Question(ObjectNode frame, CompletableFuture<JsonNode> future) {}
 
     private final Builder settings;
-    private final Guard guard;
+    private final Guard<PushConnection> guard;
     private final Timer timer;
     private final List<Question> waiting = new ArrayList<>();
 
-    Questions(Builder settings, Guard guard, Timer timer) {
+    Questions(Builder settings, Guard<PushConnection> guard, Timer timer) {
         this.settings = settings;
         this.guard = guard;
         this.timer = timer;
     }
 
     CompletableFuture<JsonNode> ask(ObjectNode frame) {
-        Connection open = guard.connection;
+        PushConnection open = guard.connection;
         if (open != null && open.stream && open.open()) {
-            return RefusedException.future("no_websocket", Connection.NO_WEBSOCKET);
+            return RefusedException.future("no_websocket", PushConnection.NO_WEBSOCKET);
         }
         if (waiting.size() >= settings.maxQueued) {
             return RefusedException.future("queue_full", settings.maxQueued + " questions wait already");
@@ -48,11 +48,11 @@ final class Questions {
     }
 
     /** Asks all that wait. */
-    void put(Connection on) {
+    void put(PushConnection on) {
         for (Question one : waiting) put(on, one);
     }
 
-    private void put(Connection on, Question question) {
+    private void put(PushConnection on, Question question) {
         on.ask(
                 question.frame,
                 answer -> {

@@ -6,8 +6,10 @@ import java.util.concurrent.CompletableFuture;
  * What a client asked for was not done, or it could not be learnt whether it was.
  *
  * <p>{@link #code} is the server's ({@code not_in_room}, {@code not_allowed}, …) or one of the client's own: {@code
- * queue_full}, {@code too_large}, {@code not_connected}, {@code connection_lost}, {@code no_websocket}, {@code timeout},
- * {@code in_doubt}, {@code closed}. After the last three and {@code connection_lost} it may have been done all the same.
+ * queue_full}, {@code too_large}, {@code not_connected}, {@code connection_lost}, {@code no_websocket}, {@code
+ * unreachable}, {@code timeout}, {@code in_doubt}, {@code closed}; or {@code http_<status>}, where an answer over HTTP
+ * names none. After {@code timeout}, {@code in_doubt}, {@code closed} and {@code connection_lost} it may have been done all
+ * the same.
  */
 public final class RefusedException extends RuntimeException {
     private static final long serialVersionUID = 1;

@@ -1,5 +1,7 @@
 package io.carillon.node.client;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -12,11 +14,15 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /** A door before the nodes that sends clients to one of them, or to none, and may cut every connection, as a crash does. */
 final class Front implements AutoCloseable {
+    private static final byte[] NO_UPGRADE =
+            "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".getBytes(ISO_8859_1);
+
     private final ServerSocket listener = new ServerSocket(0, 100, InetAddress.getLoopbackAddress());
     private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
     private final AtomicInteger connections = new AtomicInteger();
     private volatile int target;
     private volatile boolean mute;
+    private volatile boolean plain;
 
     Front(String url) throws IOException {
         to(url);
@@ -41,6 +47,11 @@ final class Front implements AutoCloseable {
     /** What the node says reaches nobody any more; what it is told it hears. */
     void mute() {
         mute = true;
+    }
+
+    /** Whether WebSockets are let through, as by a proxy that knows nothing of them. */
+    void webSockets(boolean let) {
+        plain = !let;
     }
 
     /** Ends every connection without a word. */
@@ -88,6 +99,10 @@ final class Front implements AutoCloseable {
             var buffer = new byte[8192];
             for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
                 if (answers && mute) continue;
+                if (!answers && plain && new String(buffer, 0, read, ISO_8859_1).contains("Upgrade: websocket")) {
+                    from.getOutputStream().write(NO_UPGRADE);
+                    return;
+                }
                 to.getOutputStream().write(buffer, 0, read);
             }
         } catch (IOException e) {
