@@ -67,6 +67,7 @@ async function chatServer() {
       if (type === 'heartbeat') {
         if (!flows) await server.opens();
         flows ||= opened();
+        server.between?.();
         return peer.send({ type: 'heartbeat_ack' });
       }
       if (type === 'refresh') return server.tokens.add('refreshed');
@@ -136,6 +137,19 @@ test('chat: what is said while a session opens comes, too', async () => {
   server.accept('after', 'k3');
   await until('all', () => ada.ids.length === 3);
   assert.deepEqual(ada.texts, ['before', 'meanwhile', 'after']);
+});
+
+test('chat: what comes by itself before the answer to the ping hides nothing that no look has seen', async () => {
+  const server = await chatServer();
+  server.opens = async () => {
+    await until('a first look', () => server.gets > 0);
+    server.accept('meanwhile', 'k1');
+  };
+  server.between = () => server.accept('at once', 'k2');
+  const ada = made(Chat, { base: server.base, token: 'good' });
+  await ada.connect();
+  await until('both', () => ada.ids.length === 2);
+  assert.deepEqual(ada.texts, ['meanwhile', 'at once']);
 });
 
 test('chat: without WebSocket by polling, then by WebSocket again, and nothing twice', async () => {

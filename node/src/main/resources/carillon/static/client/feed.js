@@ -81,7 +81,8 @@ export class Feed extends Connection {
       else this.later('catch up', 1000 * (1 + this.clock.random()) + 1000 * (error.retryAfter || 0), () => this.catchUp());
       return;
     }
-    if (turn !== this.#turn) return;
+    // Before that answer it waits on: it would hide what was said after this look and before the session began.
+    if (turn !== this.#turn || !this.#flows) return;
     const held = this.#held;
     this.#held = null;
     for (const message of held.sort((a, b) => a.id - b.id)) this.#deliver(message);
