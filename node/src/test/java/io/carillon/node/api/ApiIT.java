@@ -40,13 +40,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
+import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.data.redis.core.StringRedisTemplate;
+import org.springframework.test.annotation.DirtiesContext;
 import org.springframework.test.context.DynamicPropertyRegistry;
 import org.springframework.test.context.DynamicPropertySource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 @Timeout(60)
+@DirtiesContext
 @SpringBootTest(
         classes = ApiServer.class,
         webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT,
@@ -101,7 +104,9 @@ class ApiIT {
     }
 
     @AfterAll
-    static void stop() {
+    static void stop(@Autowired ConfigurableApplicationContext context) {
+        // While its Redis is there: it would look for it for as long as the JVM lives.
+        context.close();
         SERVER.close();
     }
 

@@ -54,17 +54,29 @@ final class Front implements AutoCloseable {
         plain = !let;
     }
 
-    /** Ends every connection without a word. */
+    /**
+     * Ends every connection by a reset. All are told how to end before the first does: an orderly end right behind a
+     * message is one that the JDK's client may fail to notice.
+     */
     void cut() {
+        Set<Socket> all = Set.copyOf(sockets);
+        each(all, socket -> socket.setSoLinger(true, 0));
+        each(all, Socket::close);
+        sockets.removeAll(all);
+    }
+
+    private interface Step {
+        void take(Socket socket) throws IOException;
+    }
+
+    private static void each(Set<Socket> sockets, Step step) {
         for (Socket socket : sockets) {
             try {
-                socket.setSoLinger(true, 0);
-                socket.close();
+                step.take(socket);
             } catch (IOException e) {
                 // It has ended by itself.
             }
         }
-        sockets.clear();
     }
 
     int connections() {

@@ -157,7 +157,8 @@ public final class RedisServer implements BeforeAllCallback, AfterAllCallback, A
     /** Commands on a connection of the test's own, made on first use after each start. */
     public RedisCommands<String, String> commands() {
         if (connection == null) {
-            client = RedisClient.create(uri());
+            // One client also where it takes several attempts: each has threads of its own.
+            if (client == null) client = RedisClient.create(uri());
             connection = client.connect();
         }
         return connection.sync();
