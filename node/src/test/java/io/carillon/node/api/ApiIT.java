@@ -40,7 +40,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
-import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.data.redis.core.StringRedisTemplate;
 import org.springframework.test.annotation.DirtiesContext;
 import org.springframework.test.context.DynamicPropertyRegistry;
@@ -49,6 +48,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 @Timeout(60)
+// Kept for other classes, it would look for its Redis for as long as the JVM lives.
 @DirtiesContext
 @SpringBootTest(
         classes = ApiServer.class,
@@ -104,9 +104,7 @@ class ApiIT {
     }
 
     @AfterAll
-    static void stop(@Autowired ConfigurableApplicationContext context) {
-        // While its Redis is there: it would look for it for as long as the JVM lives.
-        context.close();
+    static void stop() {
         SERVER.close();
     }
 
