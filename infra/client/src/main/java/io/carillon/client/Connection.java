@@ -21,6 +21,9 @@ abstract class Connection implements Transport.Listener {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final long TRY_AGAIN = 500;
 
+    /** How long it may be quiet behind a frame before the other end is asked whether it is there, and may take to answer. */
+    private static final long LULL = 5_000;
+
     final Dialer dialer;
     final Core<?> core;
     final ClientBuilder<?> settings;
@@ -29,10 +32,12 @@ abstract class Connection implements Transport.Listener {
     private Transport.@Nullable Link link;
     private @Nullable Runnable patience;
     private @Nullable Runnable watch;
+    private @Nullable Runnable lull;
     private boolean open;
     private boolean paused;
     private long silence;
     private long heardAt;
+    private long frameAt;
     private long readyAt = -1;
 
     Connection(Dialer dialer) {
@@ -122,6 +127,7 @@ abstract class Connection implements Transport.Listener {
             watch();
             if (!fallback()) dialer.opened();
             began();
+            lull(LULL);
             link().more();
         });
     }
@@ -143,11 +149,15 @@ abstract class Connection implements Transport.Listener {
         JsonNode frame = parsed(text);
         guard.locked(this, () -> {
             settings.tap.frame(text);
-            heardAt = timer.now();
+            heardAt = frameAt = timer.now();
             if (frame != null) received(frame);
             if (!guard.is(this)) return;
-            if (core.inbox.full()) paused = true;
-            else link().more();
+            if (core.inbox.full()) {
+                paused = true;
+                return;
+            }
+            if (lull == null) lull(LULL);
+            link().more();
         });
     }
 
@@ -219,6 +229,36 @@ abstract class Connection implements Transport.Listener {
                 }));
     }
 
+    /**
+     * The JDK does not tell of an end that comes right behind a frame (ADR 24): where nothing follows one, the other
+     * end is asked, once.
+     */
+    private void lull(long millis) {
+        if (fallback()) return;
+        lull = timer.in(
+                millis,
+                () -> guard.locked(this, () -> {
+                    lull = null;
+                    if (paused) return;
+                    long quiet = timer.now() - heardAt;
+                    if (quiet < LULL) lull(LULL - quiet);
+                    else askIfThere();
+                }));
+    }
+
+    private void askIfThere() {
+        long asked = timer.now();
+        lull = timer.in(
+                LULL,
+                () -> guard.locked(this, () -> {
+                    lull = null;
+                    if (paused) return;
+                    if (heardAt < asked) lose(1006);
+                    else if (frameAt >= asked) lull(Math.max(1, LULL - (timer.now() - frameAt)));
+                }));
+        link().ping();
+    }
+
     /** Gives it up, as if it had ended with this code. */
     final void lose(int code) {
         give();
@@ -243,6 +283,7 @@ abstract class Connection implements Transport.Listener {
     final void forget() {
         if (patience != null) patience.run();
         if (watch != null) watch.run();
+        if (lull != null) lull.run();
         ended();
         guard.connection = null;
     }
@@ -257,6 +298,7 @@ abstract class Connection implements Transport.Listener {
         if (!paused) return null;
         paused = false;
         heardAt = timer.now();
+        if (lull == null) lull(LULL);
         return link();
     }
 }

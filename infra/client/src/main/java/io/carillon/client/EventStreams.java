@@ -222,6 +222,9 @@ final class EventStreams implements Transport {
         }
 
         @Override
+        public void ping() {}
+
+        @Override
         public void abort() {
             end();
             cancel();

@@ -21,6 +21,9 @@ interface Transport {
         /** Asks for one more frame; none comes unasked for. */
         void more();
 
+        /** Asks the other end whether it is there, whose answer is {@link Listener#heard}; nothing where one cannot ask. */
+        void ping();
+
         /** Says goodbye, and cuts the connection if nobody answers. */
         void close();
 

@@ -208,6 +208,14 @@ final class WebSockets implements Transport {
         }
 
         @Override
+        public void ping() {
+            WebSocket open = socket();
+            if (open == null) return;
+            // What fails is an end like any other, or one that nobody tells of; or the last one is still leaving.
+            var unused = open.sendPing(ByteBuffer.allocate(0));
+        }
+
+        @Override
         public void close() {
             WebSocket open = socket();
             if (open == null) {

@@ -291,6 +291,43 @@ class CarillonClientTest {
     }
 
     @Test
+    void anEndThatNobodyTellsOfIsNoticedWhenNothingFollowsAFrame() {
+        Line line = connected();
+        line.there = false;
+        timer.pass(4_999);
+        assertThat(line.pings).isZero();
+        timer.pass(1);
+        assertThat(line.pings).isOne();
+        timer.pass(4_999);
+        assertThat(line.cut).isFalse();
+        timer.pass(1);
+        assertThat(line.cut).isTrue();
+        again();
+    }
+
+    @Test
+    void whoAnswersIsAskedOnceForEachLull() {
+        Line line = connected();
+        timer.pass(40_000);
+        assertThat(line.pings).isOne();
+        line.event(11);
+        timer.pass(4_000);
+        line.event(12);
+        timer.pass(4_999);
+        assertThat(line.pings).isOne();
+        timer.pass(1);
+        assertThat(line.pings).isEqualTo(2);
+        // Behind a frame that comes while the answer is awaited, too.
+        timer.pass(1_000);
+        line.event(13);
+        line.there = false;
+        timer.pass(9_999);
+        assertThat(line.cut).isFalse();
+        timer.pass(1);
+        assertThat(line.cut).isTrue();
+    }
+
+    @Test
     void aHandshakeWithoutAnAnswerIsGivenUp() {
         client.connect();
         timer.pass(9_999);

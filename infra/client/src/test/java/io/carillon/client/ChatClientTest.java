@@ -536,10 +536,10 @@ class ChatClientTest extends Scripted {
     @Test
     void silenceIsAskedAboutAndThenTheEnd() {
         Line line = connected();
-        timer.pass(25_000);
+        timer.pass(30_000);
         assertThat(line.sent("heartbeat")).hasSize(2);
         line.says("{'type':'heartbeat_ack'}");
-        timer.pass(25_000);
+        timer.pass(30_000);
         assertThat(line.sent("heartbeat")).hasSize(3);
         timer.pass(24_999);
         assertThat(line.cut).isFalse();

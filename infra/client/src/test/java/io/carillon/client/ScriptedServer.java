@@ -20,8 +20,12 @@ final class ScriptedServer implements Transport {
         final Listener client;
         final List<JsonNode> sent = new ArrayList<>();
         int asked;
+        int pings;
         boolean cut;
         boolean left;
+
+        /** Whether it answers pings, as every living server does. */
+        boolean there = true;
 
         Line(URI address, @Nullable String token, @Nullable String lastEventId, Listener client) {
             this.address = address;
@@ -38,6 +42,12 @@ final class ScriptedServer implements Transport {
         @Override
         public synchronized void more() {
             asked++;
+        }
+
+        @Override
+        public void ping() {
+            pings++;
+            if (there) client.heard();
         }
 
         @Override
