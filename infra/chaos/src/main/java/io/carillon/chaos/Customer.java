@@ -45,7 +45,6 @@ final class Customer implements Witness {
     }
 
     private final World world;
-    private final Tenant tenant;
     private final List<String> rooms;
     private final Habit habit;
     private final Notes notes;
@@ -60,7 +59,6 @@ final class Customer implements Witness {
 
     Customer(World world, Tenant tenant, int number, Habit habit, Journal journal) {
         this.world = world;
-        this.tenant = tenant;
         this.rooms = world.rooms(number);
         this.habit = habit;
         this.notes = new Notes(journal, tenant.namespace() + "-" + number, world.user(number), tenant);
@@ -80,13 +78,8 @@ final class Customer implements Witness {
     }
 
     @Override
-    public String user() {
-        return notes.user();
-    }
-
-    @Override
-    public Tenant tenant() {
-        return tenant;
+    public Notes notes() {
+        return notes;
     }
 
     @Override
@@ -102,11 +95,6 @@ final class Customer implements Witness {
     @Override
     public void pauseReading(double seconds) {
         pausedUntil = world.clock().now() + seconds;
-    }
-
-    @Override
-    public void sayWhereItStands() {
-        notes.end(live());
     }
 
     @Override

@@ -12,12 +12,12 @@ final class FaultDriver {
     private final World world;
     private final Deployment deployment;
     private final Processes processes;
-    private final List<? extends Witness> witnesses;
+    private final List<Witness> witnesses;
     private final Journal journal;
     private final Random random;
     private int faults;
 
-    FaultDriver(World world, List<? extends Witness> witnesses, Journal journal) {
+    FaultDriver(World world, List<Witness> witnesses, Journal journal) {
         this.world = world;
         this.deployment = world.deployment();
         this.processes = deployment.processes();

@@ -21,6 +21,11 @@ record Notes(Journal journal, String name, String user, Tenant tenant) {
         place("sub.ok", cid, channel, epoch, offset, "recovered", recovered);
     }
 
+    /** The answer to a resume that is neither recovered nor a place to go on from. */
+    void notResumed(String channel, String why) {
+        journal.write("resume.refused", "client", name, "ch", channel, "why", why);
+    }
+
     /** The client is told to go on from there, whatever lies before. */
     void resync(String cid, String channel, String epoch, long offset) {
         place("resync", cid, channel, epoch, offset);
@@ -63,20 +68,7 @@ record Notes(Journal journal, String name, String user, Tenant tenant) {
 
     /** An event that asks to be acknowledged comes. @param sent whether it is acknowledged at once */
     void asked(String cid, Event event, boolean again, boolean sent) {
-        journal.write(
-                "ack",
-                "cid",
-                cid,
-                "client",
-                name,
-                "ch",
-                event.channel(),
-                "mid",
-                event.mid(),
-                "again",
-                again,
-                "sent",
-                sent);
+        event("ack", cid, event, "again", again, "sent", sent);
     }
 
     private void event(String kind, String cid, Event event, Object... more) {

@@ -239,9 +239,10 @@ final class Publisher implements Runnable {
         var open = WebSocketClient.connect(world.deployment().options().front(), to.path(), world.token(user), 0);
         String cid = name + "." + ++connections;
         var joined = new java.util.concurrent.CountDownLatch(World.ROOMS);
-        journal.write("conn.open", "cid", cid, "client", name, "user", user, "ns", to.namespace());
+        var notes = new Notes(journal, name, user, to);
+        notes.opened(cid, null);
         socket = open;
-        Thread.ofVirtual().name(name + "-reader").start(() -> read(open, cid, joined));
+        Thread.ofVirtual().name(name + "-reader").start(() -> read(open, notes, cid, joined));
         for (int i = 0; i < World.ROOMS; i++) open.send("{\"type\":\"join\",\"room\":\"r" + i + "\"}");
         if (!joined.await(5, TimeUnit.SECONDS)) {
             open.abort();
@@ -250,7 +251,7 @@ final class Publisher implements Runnable {
         return open;
     }
 
-    private void read(WebSocketClient open, String cid, java.util.concurrent.CountDownLatch joined) {
+    private void read(WebSocketClient open, Notes notes, String cid, java.util.concurrent.CountDownLatch joined) {
         int code = 1006;
         boolean ours = false;
         try {
@@ -272,7 +273,7 @@ final class Publisher implements Runnable {
             socket = null;
             open.close();
             answers.values().forEach(waiting -> waiting.completeExceptionally(new IOException("closed")));
-            journal.write("conn.close", "cid", cid, "client", name, "code", code, "by", ours ? "client" : "server");
+            notes.closed(cid, code, ours ? "client" : "server");
             if (stopping) journal.close();
         }
     }

@@ -28,7 +28,7 @@ final class Run {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final double PUBLISHERS_STOP_BEFORE_END = 10;
 
-    /** One in so many witnesses, and publishers over a WebSocket every other one, is a client of the library. */
+    /** One witness in so many is a client of the library. */
     private static final int LIBRARY = 10;
 
     private final Arguments arguments;

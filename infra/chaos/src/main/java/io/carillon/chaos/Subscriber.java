@@ -17,10 +17,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A client of its own, as an SDK should be: it keeps a position for each channel, resumes from it on every connect, holds back what
- * comes until the server says where it belongs, drops what it has seen, and comes back with jitter. It writes down what
- * the application gets. All state belongs to its own thread, but for {@link #stop}, {@link #pauseReading} and
- * {@link #sayWhereItStands}.
+ * A client without the library, as an SDK should be: it keeps a position for each channel, resumes from it on every
+ * connect, holds back what comes until the server says where it belongs, drops what it has seen, and comes back with
+ * jitter. It writes down what the application gets. All state belongs to its own thread, but for what the interface says.
  */
 final class Subscriber implements Witness {
     private static final JsonMapper JSON = JsonMapper.shared();
@@ -44,12 +43,8 @@ final class Subscriber implements Witness {
     }
 
     private final World world;
-    private final Tenant tenant;
-    private final String name;
-    private final String user;
     private final List<String> rooms;
     private final Habit habit;
-    private final Journal journal;
     private final Notes notes;
     private final Random random;
     private final Backoff backoff;
@@ -71,26 +66,17 @@ final class Subscriber implements Witness {
 
     Subscriber(World world, Tenant tenant, int number, Habit habit, Journal journal) {
         this.world = world;
-        this.tenant = tenant;
-        this.name = tenant.namespace() + "-" + number;
-        this.user = world.user(number);
         this.rooms = world.rooms(number);
         this.habit = habit;
-        this.journal = journal;
-        this.notes = new Notes(journal, name, user, tenant);
+        this.notes = new Notes(journal, tenant.namespace() + "-" + number, world.user(number), tenant);
         this.random = new Random(
                 world.seed() * 7919 + number * 31L + tenant.namespace().hashCode());
         this.backoff = new Backoff(random);
     }
 
     @Override
-    public String user() {
-        return user;
-    }
-
-    @Override
-    public Tenant tenant() {
-        return tenant;
+    public Notes notes() {
+        return notes;
     }
 
     @Override
@@ -122,11 +108,6 @@ final class Subscriber implements Witness {
     }
 
     @Override
-    public void sayWhereItStands() {
-        notes.end(live);
-    }
-
-    @Override
     public void run() {
         try {
             Moment.pause(random.nextDouble() * 3);
@@ -139,7 +120,7 @@ final class Subscriber implements Witness {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            journal.close();
+            notes.journal().close();
         }
     }
 
@@ -149,8 +130,8 @@ final class Subscriber implements Witness {
         try {
             open = WebSocketClient.connect(
                     world.deployment().options().front(),
-                    tenant.path(),
-                    world.token(user),
+                    tenant().path(),
+                    world.token(user()),
                     habit == Habit.SLOW ? 4096 : 0);
         } catch (WebSocketClient.Refused e) {
             notes.refused(e.status(), null);
@@ -160,7 +141,7 @@ final class Subscriber implements Witness {
             return backoff.next(0);
         }
         socket = open;
-        cid = name + "." + ++connections;
+        cid = notes.name() + "." + ++connections;
         held.clear();
         here.clear();
         drainWindow = 0;
@@ -286,14 +267,7 @@ final class Subscriber implements Witness {
             JsonNode outcome = one.getValue();
             if (!outcome.has("epoch")) {
                 // Neither recovered nor a place to go on from: ask again, on another connection.
-                journal.write(
-                        "resume.refused",
-                        "client",
-                        name,
-                        "ch",
-                        channel,
-                        "why",
-                        outcome.path("code").asString(""));
+                notes.notResumed(channel, outcome.path("code").asString(""));
                 whole = false;
                 continue;
             }

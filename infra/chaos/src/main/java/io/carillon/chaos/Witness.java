@@ -17,9 +17,8 @@ interface Witness extends Runnable {
         SLOW
     }
 
-    String user();
-
-    Tenant tenant();
+    /** What it writes, and whose it is. */
+    Notes notes();
 
     Habit habit();
 
@@ -29,8 +28,18 @@ interface Witness extends Runnable {
     /** Takes nothing more for a while. */
     void pauseReading(double seconds);
 
+    default String user() {
+        return notes().user();
+    }
+
+    default Tenant tenant() {
+        return notes().tenant();
+    }
+
     /** Written when everything had time to arrive. */
-    void sayWhereItStands();
+    default void sayWhereItStands() {
+        notes().end(live());
+    }
 
     /** Says goodbye and ends. */
     void stop();
