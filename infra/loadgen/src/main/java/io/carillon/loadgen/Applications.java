@@ -6,16 +6,11 @@ import io.carillon.client.Received;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Map;
 import java.util.Queue;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Clients of the Java library, as applications that use it: an event has arrived when its handler is called. So latency
@@ -26,10 +21,7 @@ final class Applications implements Receivers {
     private final Fleet.Plan plan;
     private final Tally tally = new Tally();
     private final Queue<CarillonClient> clients = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger ready = new AtomicInteger();
-    private final AtomicInteger refused = new AtomicInteger();
-    private final Map<Integer, AtomicInteger> closeCodes = new ConcurrentSkipListMap<>();
-    private volatile @Nullable String firstRefusal;
+    private final Counts counts = new Counts();
     private volatile boolean closing;
 
     /** The plan's {@code sources}, {@code sample} and {@code awaitFrame} have no meaning here. */
@@ -44,29 +36,23 @@ final class Applications implements Receivers {
         var pending = new CountDownLatch(plan.connections());
         for (int i = 0; i < plan.connections(); i++) {
             if (!window.tryAcquire(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
-                throw late(seconds);
+                throw counts.late(seconds, plan.connections());
             }
             CarillonClient client = client(i);
             clients.add(client);
             var unused = client.connect().whenComplete((ok, failure) -> {
                 if (failure == null) {
-                    ready.incrementAndGet();
+                    counts.becameReady();
                 } else {
-                    firstRefusal = String.valueOf(failure.getMessage());
-                    refused.incrementAndGet();
+                    counts.wasRefused(String.valueOf(failure.getMessage()));
                 }
                 window.release();
                 pending.countDown();
             });
         }
         if (!pending.await(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
-            throw late(seconds);
+            throw counts.late(seconds, plan.connections());
         }
-    }
-
-    private IllegalStateException late(long seconds) {
-        return new IllegalStateException("after " + seconds + " s only " + ready.get() + " of " + plan.connections()
-                + " clients are ready" + (firstRefusal == null ? "" : "; one was refused: " + firstRefusal));
     }
 
     private CarillonClient client(int index) {
@@ -89,9 +75,7 @@ final class Applications implements Receivers {
                     @Override
                     public void closed(int code) {
                         if (!closing) {
-                            closeCodes
-                                    .computeIfAbsent(code == 1006 ? 0 : code, c -> new AtomicInteger())
-                                    .incrementAndGet();
+                            counts.wasClosed(code == 1006 ? 0 : code);
                         }
                     }
                 });
@@ -125,24 +109,7 @@ final class Applications implements Receivers {
     }
 
     @Override
-    public int ready() {
-        return ready.get();
-    }
-
-    @Override
-    public int refused() {
-        return refused.get();
-    }
-
-    @Override
-    public @Nullable String firstRefusal() {
-        return firstRefusal;
-    }
-
-    @Override
-    public Map<String, Integer> closedByServer() {
-        Map<String, Integer> copy = new TreeMap<>();
-        closeCodes.forEach((code, count) -> copy.put(String.valueOf(code), count.get()));
-        return copy;
+    public Counts counts() {
+        return counts;
     }
 }

@@ -10,9 +10,6 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
-import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -46,11 +43,8 @@ final class Fleet implements Receivers {
     private final List<byte[]> requests;
     private final AtomicReferenceArray<@Nullable ReceivingConnection> connections;
     private final CountDownLatch pending;
-    private final AtomicInteger ready = new AtomicInteger();
+    private final Counts counts = new Counts();
     private final AtomicInteger open = new AtomicInteger();
-    private final AtomicInteger refused = new AtomicInteger();
-    private final Map<Integer, AtomicInteger> closeCodes = new ConcurrentSkipListMap<>();
-    private volatile @Nullable String firstRefusal;
     private volatile boolean closing;
 
     Fleet(Transport transport, Plan plan) {
@@ -85,8 +79,7 @@ final class Fleet implements Receivers {
             new Opening(loop, loops).start(Math.max(1, plan.window() / loops));
         }
         if (!pending.await(seconds, TimeUnit.SECONDS)) {
-            throw new IllegalStateException("after " + seconds + " s only " + ready.get() + " of " + plan.connections()
-                    + " connections are ready" + (firstRefusal == null ? "" : "; one was refused: " + firstRefusal));
+            throw counts.late(seconds, plan.connections());
         }
     }
 
@@ -146,17 +139,14 @@ final class Fleet implements Receivers {
         }
 
         private void refuse(String reason) {
-            if (firstRefusal == null) {
-                firstRefusal = reason;
-            }
-            refused.incrementAndGet();
+            counts.wasRefused(reason);
             pending.countDown();
             openNext();
         }
 
         @Override
         public void ready(ReceivingConnection connection) {
-            ready.incrementAndGet();
+            counts.becameReady();
             pending.countDown();
             openNext();
         }
@@ -167,7 +157,7 @@ final class Fleet implements Receivers {
             if (refusal != null) {
                 refuse(refusal);
             } else if (!closing) {
-                closeCodes.computeIfAbsent(code, c -> new AtomicInteger()).incrementAndGet();
+                counts.wasClosed(code);
             }
         }
     }
@@ -201,24 +191,7 @@ final class Fleet implements Receivers {
     }
 
     @Override
-    public int ready() {
-        return ready.get();
-    }
-
-    @Override
-    public int refused() {
-        return refused.get();
-    }
-
-    @Override
-    public @Nullable String firstRefusal() {
-        return firstRefusal;
-    }
-
-    @Override
-    public Map<String, Integer> closedByServer() {
-        Map<String, Integer> copy = new TreeMap<>();
-        closeCodes.forEach((code, count) -> copy.put(String.valueOf(code), count.get()));
-        return copy;
+    public Counts counts() {
+        return counts;
     }
 }

@@ -91,7 +91,7 @@ final class LoadCommand {
         if (!arguments.text("publish", "none").equals("none")) {
             publish(receivers, connections);
         }
-        result.put("closedByServer", receivers.closedByServer());
+        result.put("closedByServer", receivers.counts().closedByServer());
         receivers.close();
     }
 
@@ -124,10 +124,10 @@ final class LoadCommand {
         receivers.open(120);
         double seconds = (System.nanoTime() - start) / 1e9;
         double cpu = used(cpuBefore, subject);
-        result.put("connections", receivers.ready());
-        result.put("refused", receivers.refused());
-        if (receivers.firstRefusal() != null) {
-            result.put("firstRefusal", receivers.firstRefusal());
+        result.put("connections", receivers.counts().ready());
+        result.put("refused", receivers.counts().refused());
+        if (receivers.counts().firstRefusal() != null) {
+            result.put("firstRefusal", receivers.counts().firstRefusal());
         }
         result.put("connectSeconds", round(seconds));
         result.put("connectCpuSeconds", round(cpu));
@@ -137,16 +137,18 @@ final class LoadCommand {
         result.put("residentKb", resident);
         result.put(
                 "residentKbPerConnection",
-                round((resident - residentBefore) / (double) Math.max(1, receivers.ready())));
+                round((resident - residentBefore)
+                        / (double) Math.max(1, receivers.counts().ready())));
         if (proportionalBefore >= 0) {
             result.put("proportionalKb", proportionalKb());
             result.put(
                     "proportionalKbPerConnection",
-                    round((proportionalKb() - proportionalBefore) / (double) Math.max(1, receivers.ready())));
+                    round((proportionalKb() - proportionalBefore)
+                            / (double) Math.max(1, receivers.counts().ready())));
         }
-        if (receivers.ready() < connections) {
-            throw new IllegalStateException(
-                    "only " + receivers.ready() + " of " + connections + " connected: " + receivers.firstRefusal());
+        if (receivers.counts().ready() < connections) {
+            throw new IllegalStateException("only " + receivers.counts().ready() + " of " + connections + " connected: "
+                    + receivers.counts().firstRefusal());
         }
     }
 
@@ -284,7 +286,7 @@ final class LoadCommand {
                 events >= due
                         && drained - window < KEPT_UP_SECONDS
                         && latency.getValueAtPercentile(99) / 1e6 < KEPT_UP_MILLIS
-                        && receivers.closedByServer().isEmpty());
+                        && receivers.counts().closedByServer().isEmpty());
         return phase;
     }
 

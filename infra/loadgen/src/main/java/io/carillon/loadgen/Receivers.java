@@ -1,8 +1,6 @@
 package io.carillon.loadgen;
 
 import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /** Connections opened and held together, and what they received. The counters may be read from any thread. */
 interface Receivers {
@@ -15,15 +13,8 @@ interface Receivers {
     /** What they received, and how soon. */
     List<Tally> tallies();
 
-    int ready();
-
-    int refused();
-
-    @Nullable
-    String firstRefusal();
-
-    /** How many connections the server closed, by close code; 0 stands for no close frame. */
-    Map<String, Integer> closedByServer();
+    /** What became of the connections. */
+    Counts counts();
 
     default long events() {
         return tallies().stream().mapToLong(Tally::events).sum();

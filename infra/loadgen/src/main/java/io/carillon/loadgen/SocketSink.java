@@ -57,8 +57,9 @@ final class SocketSink implements Sink {
 
     @Override
     public void close() throws InterruptedException {
-        if (!fleet.closedByServer().isEmpty()) {
-            System.err.println("loadgen: senders closed by the server, by code: " + fleet.closedByServer());
+        if (!fleet.counts().closedByServer().isEmpty()) {
+            System.err.println("loadgen: senders closed by the server, by code: "
+                    + fleet.counts().closedByServer());
         }
         fleet.close();
     }

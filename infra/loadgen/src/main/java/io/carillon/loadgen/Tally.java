@@ -7,8 +7,8 @@ import org.HdrHistogram.Histogram;
 import org.HdrHistogram.SingleWriterRecorder;
 
 /**
- * What the connections of one event loop received. Written by that loop only; any thread may read the counters and take
- * the latencies, as the main thread does.
+ * What the connections of one event loop received. Written by that loop only, or by one thread at a time; any thread may
+ * read the counters and take the latencies, as the main thread does.
  */
 final class Tally {
 
