@@ -10,12 +10,8 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
-import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,27 +21,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The client's rules, with time and the server in the test's hands. */
-class CarillonClientTest {
-    private final ManualTimer timer = new ManualTimer();
-    private final ScriptedServer sockets = new ScriptedServer();
+class CarillonClientTest extends Scripted {
     private final ScriptedServer streams = new ScriptedServer();
-    private final ConcurrentLinkedQueue<String> got = new ConcurrentLinkedQueue<>();
     private final ArrayDeque<String> tokens = new ArrayDeque<>();
-
-    /** The share of each window that chance gives. */
-    private double share = 0.5;
-
-    private final RandomGenerator random = new RandomGenerator() {
-        @Override
-        public long nextLong() {
-            return 0;
-        }
-
-        @Override
-        public long nextLong(long bound) {
-            return (long) (share * (bound - 1));
-        }
-    };
 
     private CarillonClient client = make(settings());
 
@@ -76,31 +54,10 @@ class CarillonClientTest {
         assertThat(sockets.lines).as("another attempt").hasSize(before + 1);
     }
 
-    private Line again() {
+    @Override
+    Line again() {
         untilItTriesAgain();
         return sockets.last().welcomes(0, 0);
-    }
-
-    private static void await(String what, BooleanSupplier condition) {
-        long deadline = System.nanoTime() + Duration.ofSeconds(10).toNanos();
-        while (!condition.getAsBoolean()) {
-            if (System.nanoTime() > deadline) throw new AssertionError("not in time: " + what);
-            LockSupport.parkNanos(1_000_000);
-        }
-    }
-
-    private void awaitGot(String... expected) {
-        try {
-            await("events", () -> List.of(expected).equals(List.copyOf(got)));
-        } catch (AssertionError e) {
-            assertThat(got).containsExactly(expected);
-            throw e;
-        }
-    }
-
-    private static String code(CompletableFuture<?> future) {
-        assertThat(future).isCompletedExceptionally();
-        return ((RefusedException) future.exceptionNow()).code();
     }
 
     @Test
@@ -715,27 +672,7 @@ class CarillonClientTest {
     @Test
     void theTapSeesWhatTheClientHides() {
         var seen = new ArrayList<String>();
-        make(settings().tap(new FrameListener() {
-            @Override
-            public void opened() {
-                seen.add("opened");
-            }
-
-            @Override
-            public void frame(String text) {
-                seen.add(text.contains("chat") ? "chat" : "other");
-            }
-
-            @Override
-            public void closed(int code) {
-                seen.add("closed " + code);
-            }
-
-            @Override
-            public void refused(int status) {
-                seen.add("refused " + status);
-            }
-        }));
+        make(settings().tap(noting(seen, "chat")));
         Line line = connected();
         line.event(1);
         line.event(1);

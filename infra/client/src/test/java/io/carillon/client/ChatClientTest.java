@@ -77,7 +77,7 @@ class ChatClientTest extends Scripted {
         assertThat(line.token).isEqualTo("t0");
         assertThat(line.sent("heartbeat")).hasSize(1);
         message(line, 12);
-        assertThat(http.all).as("what is not yet all that comes by itself").isEmpty();
+        assertThat(http.all).as("before all comes by itself").isEmpty();
         line.says("{'type':'heartbeat_ack'}");
         assertThat(http.get().path()).isEqualTo("/api/chat/messages/new?after_id=7&limit=3");
         assertThat(http.get().token()).isEqualTo("Bearer t0");
@@ -603,27 +603,7 @@ class ChatClientTest extends Scripted {
     @Test
     void theTapSeesWhatTheClientHides() {
         var seen = new ArrayList<String>();
-        make(settings().tap(new FrameListener() {
-            @Override
-            public void opened() {
-                seen.add("opened");
-            }
-
-            @Override
-            public void frame(String text) {
-                seen.add(text.contains("message") ? "message" : "other");
-            }
-
-            @Override
-            public void closed(int code) {
-                seen.add("closed " + code);
-            }
-
-            @Override
-            public void refused(int status) {
-                seen.add("refused " + status);
-            }
-        }));
+        make(settings().tap(noting(seen, "message")));
         Line line = connected();
         message(line, 1);
         message(line, 1);

@@ -11,7 +11,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.random.RandomGenerator;
 
-/** What tests of clients of messages with growing ids have in their hands: time, chance, sockets and HTTP. */
+/** What tests of clients have in their hands: time, chance, sockets and HTTP. */
 abstract class Scripted {
     final ManualTimer timer = new ManualTimer();
     final ScriptedServer sockets = new ScriptedServer();
@@ -74,5 +74,30 @@ abstract class Scripted {
     static String reason(CompletableFuture<RefusedException> closed) {
         assertThat(closed).isCompleted();
         return closed.join().code();
+    }
+
+    /** Notes what a tap is told; of frames whether they are of the type. */
+    static FrameListener noting(List<String> seen, String type) {
+        return new FrameListener() {
+            @Override
+            public void opened() {
+                seen.add("opened");
+            }
+
+            @Override
+            public void frame(String text) {
+                seen.add(text.contains(type) ? type : "other");
+            }
+
+            @Override
+            public void closed(int code) {
+                seen.add("closed " + code);
+            }
+
+            @Override
+            public void refused(int status) {
+                seen.add("refused " + status);
+            }
+        };
     }
 }
