@@ -96,6 +96,7 @@ final class Applications implements Receivers {
         }
     }
 
+    /** They say goodbye in their own time, two seconds at most, which is not waited for. */
     @Override
     public void close() {
         closing = true;

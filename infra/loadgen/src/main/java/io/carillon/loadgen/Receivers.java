@@ -7,7 +7,7 @@ interface Receivers {
     /** Opens all, and waits until each is ready or refused, at most {@code seconds}. */
     void open(long seconds) throws InterruptedException;
 
-    /** Closes all, and waits until they are gone, at most ten seconds. */
+    /** Closes all; may wait until they are gone, ten seconds at most. */
     void close() throws InterruptedException;
 
     /** What they received, and how soon. */
