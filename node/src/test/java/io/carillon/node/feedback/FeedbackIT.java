@@ -799,7 +799,10 @@ class FeedbackIT {
             try (Client client =
                     Client.connect(nodes.url(i % 2) + "/ws/feedback?user_type=1&user_name=Ada&user_id=" + ada.id)) {
                 client.send("{\"event\":\"message\"," + bob().receiver() + ",\"data\":" + i + "}");
-                assertThat(client.next("message").path("data").asInt()).isEqualTo(i);
+                int came = client.next("message").path("data").asInt();
+                // Nodes take turns: to this one the last message may come only after the session.
+                if (came == i - 1) came = client.next("message").path("data").asInt();
+                assertThat(came).isEqualTo(i);
             }
         }
     }
