@@ -1,6 +1,7 @@
 package io.carillon.node.scenario;
 
 import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Http;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -19,6 +20,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -139,6 +141,25 @@ final class Cluster implements AutoCloseable {
             throw new AssertionError(path + " answered " + answer.statusCode() + ": " + answer.body());
         }
         return answer.body();
+    }
+
+    /**
+     * A service's call on the front door. nginx closes kept connections as it reloads, which happens when a node is
+     * killed or restarted; what got no answer because of that is sent again, as services do, and its key makes it one
+     * event.
+     */
+    Http.Answer publish(String path, String body) throws Exception {
+        String[] headers = {
+            "X-API-Key",
+            env().get("CARILLON_API_KEY"),
+            "Idempotency-Key",
+            UUID.randomUUID().toString()
+        };
+        try {
+            return Http.post(url() + path, body, headers);
+        } catch (IOException unanswered) {
+            return Http.post(url() + path, body, headers);
+        }
     }
 
     /** A Redis command; the first line of the reply without its type. */

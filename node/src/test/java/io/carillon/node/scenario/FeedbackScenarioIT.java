@@ -5,9 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.carillon.node.testing.Client;
 import io.carillon.node.testing.Poll;
-import java.net.URI;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -105,7 +102,11 @@ class FeedbackScenarioIT {
                         "typing at Bob's",
                         Duration.ofSeconds(10),
                         () -> seen(browser, 0).endsWith(",Ada types"));
-                send("{\"type\":\"message\",\"to\":[\"1:1\",\"1:2\"],\"content\":{\"text\":\"Paid\"}}");
+                assertThat(cluster.publish(
+                                        "/api/ws/send?namespace=feedback",
+                                        "{\"type\":\"message\",\"to\":[\"1:1\",\"1:2\"],\"content\":{\"text\":\"Paid\"}}")
+                                .status())
+                        .isEqualTo(202);
                 allSee(browser, "service: Paid");
 
                 cluster.ok("node", "--kill", String.valueOf(doomed));
@@ -173,17 +174,6 @@ class FeedbackScenarioIT {
                 .valueStream()
                 .map(session -> session.path("node").asString())
                 .toList();
-    }
-
-    private void send(String event) throws Exception {
-        var request = HttpRequest.newBuilder(URI.create(cluster.url() + "/api/ws/send?namespace=feedback"))
-                .header("X-API-Key", cluster.env().get("CARILLON_API_KEY"))
-                .header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofString(event));
-        assertThat(Cluster.HTTP
-                        .send(request.build(), HttpResponse.BodyHandlers.ofString())
-                        .statusCode())
-                .isEqualTo(202);
     }
 
     private static int pages(Browser browser) throws Exception {

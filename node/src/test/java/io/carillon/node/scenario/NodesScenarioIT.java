@@ -3,9 +3,8 @@ package io.carillon.node.scenario;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.carillon.node.testing.Client;
+import io.carillon.node.testing.Http;
 import io.carillon.node.testing.Poll;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -146,11 +145,10 @@ class NodesScenarioIT {
                 followers.add(threads.submit(() -> follow(user, codes)));
             }
             Poll.until("all to be online", Duration.ofSeconds(20), () -> counts().getFirst() == 30);
-            String key = cluster.env().get("CARILLON_API_KEY");
             Future<?> publisher = threads.submit(() -> {
                 while (!over.get()) {
                     try {
-                        publish(key, "news", published.get() + 1, failures);
+                        publish("news", published.get() + 1, failures);
                         published.incrementAndGet();
                     } catch (Exception e) {
                         failures.add(e.toString());
@@ -164,7 +162,7 @@ class NodesScenarioIT {
             } finally {
                 over.set(true);
                 publisher.get();
-                publish(key, "last", 0, failures);
+                publish("last", 0, failures);
             }
             assertThat(failures).isEmpty();
             var all = IntStream.rangeClosed(1, published.get()).boxed().toList();
@@ -176,14 +174,10 @@ class NodesScenarioIT {
         }
     }
 
-    private void publish(String key, String type, int number, Collection<String> failures) throws Exception {
-        var request = HttpRequest.newBuilder(java.net.URI.create(cluster.url() + "/api/ws/broadcast"))
-                .header("X-API-Key", key)
-                .header("Content-Type", "application/json")
-                .timeout(Duration.ofSeconds(10))
-                .POST(HttpRequest.BodyPublishers.ofString("{\"type\":\"" + type + "\",\"content\":" + number + "}"));
-        var answer = Cluster.HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
-        if (answer.statusCode() != 202) failures.add(answer.statusCode() + " " + answer.body());
+    private void publish(String type, int number, Collection<String> failures) throws Exception {
+        Http.Answer answer =
+                cluster.publish("/api/ws/broadcast", "{\"type\":\"" + type + "\",\"content\":" + number + "}");
+        if (answer.status() != 202) failures.add(answer.toString());
     }
 
     /** What a client that comes back after each close and resumes has seen until the last event, in order of offsets. */
