@@ -189,6 +189,8 @@ public final class Chat implements Application {
     public void passed(ChannelName channel, Event event) {
         if (channel.kind() == ChannelName.Kind.ROOM && channel.id().equals(ROOM)) {
             count(channel.namespace()).changed();
+        } else if (channel.kind() == ChannelName.Kind.BROADCAST) {
+            log.passed(channel, event);
         }
     }
 

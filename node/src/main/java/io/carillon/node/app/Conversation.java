@@ -2,6 +2,7 @@ package io.carillon.node.app;
 
 import io.carillon.model.channel.ChannelName;
 import io.carillon.model.channel.Namespace;
+import io.carillon.model.event.Event;
 import io.carillon.node.app.MessageLog.Draft;
 import io.carillon.node.app.MessageLog.Once;
 import io.carillon.node.app.MessageLog.Outcome;
@@ -119,6 +120,11 @@ public final class Conversation implements Application {
     @Override
     public Set<String> rooms(Session session) {
         return Set.of(of(session));
+    }
+
+    @Override
+    public void passed(ChannelName channel, Event event) {
+        if (channel.kind() == ChannelName.Kind.ROOM) log.passed(channel, event);
     }
 
     /** A heartbeat and a fresh token are good; whatever else comes is nothing to this application. */

@@ -1,6 +1,7 @@
 package io.carillon.node.app;
 
 import io.carillon.model.channel.ChannelName;
+import io.carillon.model.event.Event;
 import io.carillon.model.event.Payload;
 import io.carillon.model.redis.Keys;
 import io.carillon.model.redis.Script;
@@ -14,8 +15,11 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * node delivers them in the order of their ids and what was delivered can be read.
  *
  * <p>After a change of Redis' primary {@code skip} ids are left out: what the old one had acknowledged and the new one
- * never got has used them. After Redis lost all its data they start at 1 again.
+ * never got has used them. After Redis lost all its data they go on as far behind the greatest this node has seen of the
+ * channel, since clients take smaller ids for old messages; where it has seen none, they start at 1.
  *
  * <p>Safe from any thread; nothing blocks. Stages fail with {@link io.carillon.node.backplane.BackplaneException} when
  * Redis is away: then the message may or may not be there, and a retry under the same key finds out.
@@ -34,11 +39,27 @@ public final class MessageLog {
     /** A page ends behind the message that passes so many bytes. */
     private static final String PAGE_BYTES = "2097152";
 
+    /** Channels whose greatest id is remembered; the one longest unused is forgotten for a further one. */
+    private static final int SEEN = 10_000;
+
+    /** Redis' scripts and clients in JavaScript count exactly as far as this. */
+    private static final long LAST_EXACT = (1L << 53) - 1;
+
+    private static final byte[] ID = "{\"id\":".getBytes(StandardCharsets.UTF_8);
+
     private final ScriptRunner redis;
     private final Keys keys;
     private final DispatchSettings dispatch;
     private final EndpointSettings endpoints;
     private final MeterRegistry registry;
+
+    /** The greatest id known to be given in a channel; guarded by itself. */
+    private final Map<ChannelName, Long> seen = new LinkedHashMap<>(16, 0.75f, true) {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<ChannelName, Long> eldest) {
+            return size() > SEEN;
+        }
+    };
 
     MessageLog(
             ScriptRunner redis,
@@ -139,7 +160,8 @@ public final class MessageLog {
                 seconds(kept.age()),
                 Integer.toString(kept.skip()),
                 Integer.toString(history.events()),
-                Integer.toString(history.seconds()));
+                Integer.toString(history.seconds()),
+                Long.toString(seen(channel)));
         return redis.runOn(Script.MESSAGE, touched, arguments).thenApply(reply -> {
             String result = text(reply.getFirst());
             registry.counter(
@@ -152,12 +174,39 @@ public final class MessageLog {
             return switch (result) {
                 case "conflict" -> new Outcome.Conflict();
                 case "limited" -> new Outcome.Limited();
-                default ->
-                    new Outcome.Stored(
-                            result.equals("repeated"), Long.parseLong(text(reply.get(1))), Payload.ofJson((byte[])
-                                    reply.get(2)));
+                default -> {
+                    long id = Long.parseLong(text(reply.get(1)));
+                    saw(channel, id);
+                    yield new Outcome.Stored(result.equals("repeated"), id, Payload.ofJson((byte[]) reply.get(2)));
+                }
             };
         });
+    }
+
+    /** An event of the channel came by; any that is a message of this log shows how far its ids are. */
+    void passed(ChannelName channel, Event event) {
+        Payload content = event.content();
+        if (event.position() == null || content == null) return;
+        byte[] json = content.bytes();
+        if (json.length <= ID.length || Arrays.mismatch(json, ID) != ID.length) return;
+        long id = 0;
+        for (int i = ID.length; i < json.length && json[i] >= '0' && json[i] <= '9'; i++) {
+            id = id * 10 + json[i] - '0';
+            if (id > LAST_EXACT) return;
+        }
+        saw(channel, id);
+    }
+
+    private void saw(ChannelName channel, long id) {
+        synchronized (seen) {
+            seen.merge(channel, id, Math::max);
+        }
+    }
+
+    private long seen(ChannelName channel) {
+        synchronized (seen) {
+            return seen.getOrDefault(channel, 0L);
+        }
     }
 
     /**

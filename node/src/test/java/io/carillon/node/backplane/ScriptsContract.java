@@ -387,6 +387,11 @@ abstract class ScriptsContract {
 
     /** Posts with a key that holds an hour, one a second and four at once at most; the reply as texts. */
     private static List<String> post(RedisServer server, String channel, String fields, String once, String compare) {
+        return post(server, channel, fields, once, compare, 0);
+    }
+
+    private static List<String> post(
+            RedisServer server, String channel, String fields, String once, String compare, long seen) {
         List<Object> reply = server.commands()
                 .eval(
                         Script.MESSAGE.source(Script.Mode.PLAIN),
@@ -404,7 +409,8 @@ abstract class ScriptsContract {
                         "3600",
                         "1000",
                         "100",
-                        "300");
+                        "300",
+                        Long.toString(seen));
         return reply.stream().map(String::valueOf).toList();
     }
 
@@ -495,6 +501,17 @@ abstract class ScriptsContract {
         assertThat(post(redis(), channel, "\"content\":\"c\"", "", "0").get(1))
                 .as("the messages themselves tell")
                 .isEqualTo("3");
+    }
+
+    @Test
+    void anIdTheCallerHasSeenIsNotGivenAgain() {
+        String channel = room();
+        assertThat(post(redis(), channel, "\"content\":\"a\"", "", "0", 7).get(1))
+                .isEqualTo("1008");
+        assertThat(post(redis(), channel, "\"content\":\"b\"", "", "0", 1008).get(1))
+                .isEqualTo("1009");
+        assertThat(post(redis(), channel, "\"content\":\"c\"", "", "0", 7).get(1))
+                .isEqualTo("1010");
     }
 
     @Test

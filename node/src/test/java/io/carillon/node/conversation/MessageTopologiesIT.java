@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import tools.jackson.databind.JsonNode;
 
-/** Messages on Redis as it is run in production: Cluster with a slot that moves, a failover, a user with few rights. */
+/** Messages on Redis as it is run in production: Cluster with a slot that moves, a failover, a loss, a user with few rights. */
 class MessageTopologiesIT {
     private static final Duration SOON = Duration.ofSeconds(30);
 
@@ -38,6 +38,9 @@ class MessageTopologiesIT {
 
     @RegisterExtension
     static final SecuredRedis secured = new SecuredRedis();
+
+    @RegisterExtension
+    static final RedisServer lost = RedisServer.own();
 
     private static Client visitor(Nodes nodes, int node) throws Exception {
         Client client = Client.connect(nodes.url(node) + "/ws?conversation_id=7");
@@ -147,6 +150,53 @@ class MessageTopologiesIT {
                 dead.start();
             }
         }
+    }
+
+    /** Clients take a message with an id they have passed for an old one, so none may come again. */
+    @Test
+    void afterRedisLostEverythingIdsGoOnBehindThoseANodeHasSeen() throws Exception {
+        String token = "Bearer " + Nodes.token("ada", Instant.now().getEpochSecond() + 300, "\"name\":\"Ada\"");
+        try (var nodes = new Nodes(lost.url(), 2, Map.of());
+                Client visitor = visitor(nodes, 1);
+                Client ada = Client.connect(nodes.url(1) + "/api/chat/ws", "Authorization", token)) {
+            ada.next("online_count");
+            for (int i = 1; i <= 5; i++) {
+                assertThat(say(nodes, 0, "m" + i).path("id").longValue()).isEqualTo(i);
+                assertThat(visitor.next("new_message").path("data").path("id").longValue())
+                        .isEqualTo(i);
+                assertThat(chat(nodes, 0, token, "m" + i)).isEqualTo(i);
+                assertThat(ada.next("message").path("data").path("id").longValue())
+                        .isEqualTo(i);
+            }
+            lost.commands().flushall();
+            // This node took none of them: it has only seen them pass.
+            JsonNode said = say(nodes, 1, "after");
+            assertThat(said.path("id").longValue()).isEqualTo(1006);
+            // The break is told, and a look behind the last id finds what came with it; then all goes on.
+            visitor.next("resync");
+            assertThat(Http.get(nodes.url(0) + "/messages?conversation_id=7&after_id=5")
+                            .json()
+                            .path("messages"))
+                    .containsExactly(said);
+            JsonNode more = say(nodes, 0, "after that");
+            assertThat(more.path("id").longValue()).isEqualTo(1007);
+            assertThat(visitor.next("new_message").path("data")).isEqualTo(more);
+            assertThat(chat(nodes, 1, token, "after")).isEqualTo(1006);
+            ada.next("resync");
+            assertThat(chat(nodes, 0, token, "after that")).isEqualTo(1007);
+            assertThat(ada.next("message").path("data").path("id").longValue()).isEqualTo(1007);
+        }
+    }
+
+    private static long chat(Nodes nodes, int node, String token, String content) throws Exception {
+        return Http.post(
+                        nodes.url(node) + "/api/chat/messages",
+                        "{\"content\":\"" + content + "\"}",
+                        "Authorization",
+                        token)
+                .json()
+                .path("id")
+                .longValue();
     }
 
     @Test

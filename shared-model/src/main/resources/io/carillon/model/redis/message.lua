@@ -9,19 +9,20 @@
 -- KEYS[3]  <channel>:rate:<user>: when the user's token bucket would be full again, milliseconds
 --          In Cluster also those that are touched as well: then Redis refuses the whole call (TRYAGAIN) while the slot moves
 -- ARGV[1]  the operation
---   append <type> <event> <fields> <once> <compare> <interval> <burst> <count> <age> <skip> <max> <ttl>
+--   append <type> <event> <fields> <once> <compare> <interval> <burst> <count> <age> <skip> <max> <ttl> <seen>
 --     type      of the event; event: further members of it, each with a comma behind, or ''
 --     fields    members of the message between "id" and "created_at", which are set here
 --     once      seconds the caller's key holds; 0 for a post without one.  compare 1: another message under it is refused
 --     interval  milliseconds in which one token comes, burst tokens at most; interval 0 = no limit
---     count, age  messages kept, seconds they are kept.  skip  ids left out after a change of primary, see below
---     max, ttl  of the channel's history, as publish.lua says
+--     count, age  messages kept, seconds they are kept.  skip  ids left out after a loss, see below
+--     max, ttl  of the channel's history, as publish.lua says.  seen  the greatest id the caller knows to be given; 0 for none
 --     -> {'stored' | 'repeated', id, message} | {'conflict'} | {'limited'}; a repeated or refused one changes nothing
 --   read <after> <limit> <bytes> <age>
 --     -> {more 0|1, message*}: those with greater ids, in order; one at least, and none further once the bytes are passed
 --
 -- An id is given once. A primary that takes over may lack the last ids of the one before it, which clients have seen: so
--- the first message after a change of primary leaves out <skip> of them. After Redis lost everything ids start at 1.
+-- the first message after a change of primary leaves out <skip> of them. After Redis lost everything ids go on <skip> behind
+-- the greatest the caller has seen, and where it has seen none, start at 1.
 local channel, messages, counter = KEYS[1], KEYS[1] .. ':messages', KEYS[1] .. ':messages:last'
 local OUTLIVES = 315360000 -- ten years: a counter may go with a conversation nobody remembers, not with its messages
 local time = redis.call('TIME')
@@ -96,6 +97,7 @@ else
   if top then last, at = tonumber(string.match(top[1], '^%d+')), tonumber(top[2][2]) end
 end
 if seen ~= primary then last = last + skip end
+if last < tonumber(ARGV[14]) then last = tonumber(ARGV[14]) + skip end
 if now < at then now = at end -- time never goes back within a conversation
 local id = text(last + 1)
 local message = '{"id":' .. id .. ',' .. fields .. ',"created_at":"' .. written(now) .. '"}'
