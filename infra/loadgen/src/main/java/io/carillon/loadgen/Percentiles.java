@@ -18,6 +18,7 @@ final class Percentiles {
     static Map<String, Object> of(Histogram nanos, boolean curve) {
         Map<String, Object> result = new LinkedHashMap<>();
         result.put("samples", nanos.getTotalCount());
+        result.put("mean", rounded(nanos.getTotalCount() == 0 ? 0 : nanos.getMean()));
         result.put("p50", at(nanos, 50));
         result.put("p90", at(nanos, 90));
         result.put("p99", at(nanos, 99));
@@ -34,6 +35,10 @@ final class Percentiles {
     }
 
     private static double at(Histogram nanos, double percentile) {
-        return nanos.getTotalCount() == 0 ? 0 : Math.round(nanos.getValueAtPercentile(percentile) / 1e3) / 1e3;
+        return nanos.getTotalCount() == 0 ? 0 : rounded(nanos.getValueAtPercentile(percentile));
+    }
+
+    private static double rounded(double nanos) {
+        return Math.round(nanos / 1e3) / 1e3;
     }
 }
