@@ -20,6 +20,9 @@ import tools.jackson.databind.JsonNode;
 public final class Checker {
     private static final int SHOWN = 5;
 
+    /** Seconds within which a client knows of its session after the cluster does. */
+    private static final double OPENING = 2;
+
     private final Rules rules;
     private final EnumMap<Invariant, Integer> counts = new EnumMap<>(Invariant.class);
     private final List<Verdict.Violation> violations = new ArrayList<>();
@@ -660,7 +663,11 @@ public final class Checker {
                                     .formatted(user, probe.ns(), rules.stable(), probe.via()),
                             brief(probe));
                 }
-                if (listed && covered <= 0 && reported.add("+" + prefix + user)) {
+                // A session is listed before its client has the answer to its handshake.
+                if (listed
+                        && covered <= 0
+                        && covered(online.getOrDefault(prefix + user, List.of()), probe.at(), probe.at() + OPENING) <= 0
+                        && reported.add("+" + prefix + user)) {
                     violated(
                             Invariant.I10,
                             "%s of %s has been gone for %.0f s and is still listed (%s)"

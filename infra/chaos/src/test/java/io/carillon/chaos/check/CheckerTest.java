@@ -295,6 +295,32 @@ class CheckerTest {
     }
 
     @Test
+    void aSessionMayBeListedBeforeItsClientHasTheAnswer() {
+        for (double later : new double[] {0.02, 3}) {
+            Run run = new Run();
+            ObjectNode probe = run.record("prober", 90, kind("presence"));
+            ((tools.jackson.databind.node.ArrayNode) probe.path("users")).add("u7");
+            double opened = probe.path("t").asDouble() + later;
+            run.add(
+                    "u7",
+                    opened,
+                    "conn.open",
+                    "cid",
+                    "u7.1",
+                    "client",
+                    "u7",
+                    "user",
+                    "u7",
+                    "ns",
+                    probe.path("ns").asString());
+            run.add("u7", opened + 0.5, "conn.close", "cid", "u7.1", "client", "u7", "code", 1000, "by", "client");
+            var counts = run.check().counts();
+            if (later < 1) assertThat(counts).doesNotContainKey(Invariant.I10);
+            else assertThat(counts).containsKey(Invariant.I10);
+        }
+    }
+
+    @Test
     void aDeclaredGapInAFaultIsNoViolation() {
         Run run = new Run();
         int at = run.find("a0", 45, MESSAGE);
