@@ -40,6 +40,9 @@ public final class Chat implements Application {
     /** Longest mark of a client for its own message, in characters. */
     public static final int MAX_CLIENT_ID = 128;
 
+    /** Type of the events that are what members say. */
+    private static final String MESSAGE = "message";
+
     private final MessageLog log;
     private final ScriptRunner redis;
     private final Keys keys;
@@ -143,7 +146,7 @@ public final class Chat implements Application {
 
     private CompletionStage<Outcome> say(Namespace namespace, Principal sender, String content, @Nullable Once once) {
         var draft = new Draft(
-                "message",
+                MESSAGE,
                 "\"from\":\"" + sender.user() + "\",",
                 "\"user_id\":\"" + sender.user() + "\",\"username\":" + MessageText.json(shown(nameOf(sender)))
                         + ",\"content\":" + MessageText.json(shown(content)),
@@ -190,7 +193,7 @@ public final class Chat implements Application {
         if (channel.kind() == ChannelName.Kind.ROOM && channel.id().equals(ROOM)) {
             count(channel.namespace()).changed();
         } else if (channel.kind() == ChannelName.Kind.BROADCAST) {
-            log.passed(channel, event);
+            log.passed(channel, MESSAGE, event);
         }
     }
 

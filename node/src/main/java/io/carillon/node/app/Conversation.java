@@ -35,6 +35,9 @@ public final class Conversation implements Application {
 
     private static final String AGENT = "agent";
 
+    /** Type of the events that are what is said. */
+    private static final String MESSAGE = "new_message";
+
     private final MessageLog log;
     private final ConversationSettings settings;
 
@@ -124,7 +127,7 @@ public final class Conversation implements Application {
 
     @Override
     public void passed(ChannelName channel, Event event) {
-        if (channel.kind() == ChannelName.Kind.ROOM) log.passed(channel, event);
+        if (channel.kind() == ChannelName.Kind.ROOM) log.passed(channel, MESSAGE, event);
     }
 
     /** A heartbeat and a fresh token are good; whatever else comes is nothing to this application. */
@@ -148,7 +151,7 @@ public final class Conversation implements Application {
     public CompletionStage<Outcome> post(
             Namespace namespace, String conversation, String content, boolean agent, @Nullable String key) {
         var draft = new Draft(
-                "new_message",
+                MESSAGE,
                 "\"room\":\"" + conversation + "\",",
                 "\"conversation_id\":" + conversation + ",\"content\":" + MessageText.json(content)
                         + ",\"sender_is_agent\":" + agent,

@@ -183,10 +183,14 @@ public final class MessageLog {
         });
     }
 
-    /** An event of the channel came by; any that is a message of this log shows how far its ids are. */
-    void passed(ChannelName channel, Event event) {
+    /**
+     * An event of the channel came by; where it is a message of this log it shows how far the ids are.
+     *
+     * @param type of the log's events there; services may publish others, with ids of their own
+     */
+    void passed(ChannelName channel, String type, Event event) {
         Payload content = event.content();
-        if (event.position() == null || content == null) return;
+        if (!type.equals(event.type()) || event.position() == null || content == null) return;
         byte[] json = content.bytes();
         if (json.length <= ID.length || Arrays.mismatch(json, ID) != ID.length) return;
         long id = 0;

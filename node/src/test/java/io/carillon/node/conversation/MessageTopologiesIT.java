@@ -168,6 +168,19 @@ class MessageTopologiesIT {
                 assertThat(ada.next("message").path("data").path("id").longValue())
                         .isEqualTo(i);
             }
+            // Other events may have ids of their own.
+            for (String to : List.of("rooms/7/broadcast?namespace=conversation", "broadcast?namespace=chat")) {
+                assertThat(Http.post(
+                                        nodes.url(0) + "/api/ws/" + to,
+                                        "{\"type\":\"order\",\"content\":{\"id\":777000}}",
+                                        "X-API-Key",
+                                        Nodes.API_KEY)
+                                .status())
+                        .isEqualTo(202);
+            }
+            assertThat(visitor.next("order").path("data").path("id").longValue())
+                    .isEqualTo(777000);
+            assertThat(ada.next("order").path("data").path("id").longValue()).isEqualTo(777000);
             lost.commands().flushall();
             // This node took none of them: it has only seen them pass.
             JsonNode said = say(nodes, 1, "after");
