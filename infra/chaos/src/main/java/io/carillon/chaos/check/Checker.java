@@ -652,10 +652,11 @@ public final class Checker {
                 if (key.startsWith(prefix)) users.add(key.substring(prefix.length()));
             }
             for (String user : users) {
-                double covered = covered(
-                        online.getOrDefault(prefix + user, List.of()), probe.from() - rules.stable(), probe.at());
+                List<double[]> connected = online.getOrDefault(prefix + user, List.of());
+                double since = probe.from() - rules.stable();
+                double covered = covered(connected, since, probe.at());
                 boolean listed = probe.users().contains(user);
-                double whole = probe.at() - probe.from() + rules.stable();
+                double whole = probe.at() - since;
                 if (!listed && covered >= whole - 1e-6 && reported.add("-" + prefix + user)) {
                     violated(
                             Invariant.I10,
@@ -665,8 +666,7 @@ public final class Checker {
                 }
                 // A session is listed before its client has the answer to its handshake.
                 if (listed
-                        && covered <= 0
-                        && covered(online.getOrDefault(prefix + user, List.of()), probe.at(), probe.at() + OPENING) <= 0
+                        && covered(connected, since, probe.at() + OPENING) <= 0
                         && reported.add("+" + prefix + user)) {
                     violated(
                             Invariant.I10,
