@@ -8,7 +8,10 @@ import java.util.regex.Pattern;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
-/** Prints a JWT signed with the secret in {@code CARILLON_JWT_SECRET}; run by {@code scripts/token}, which explains it. */
+/**
+ * Prints a JWT signed with the secret in {@code CARILLON_JWT_SECRET}; run by {@code scripts/token}, which explains it, and
+ * called by {@code Train}.
+ */
 public class Token {
     public static void main(String[] args) throws Exception {
         var claims = new LinkedHashMap<String, String>();
@@ -43,10 +46,15 @@ public class Token {
         for (Map.Entry<String, String> claim : claims.entrySet()) {
             body.append(body.isEmpty() ? "{" : ",").append(quoted(claim.getKey())).append(':').append(claim.getValue());
         }
-        String signed = base64("{\"alg\":\"HS256\",\"typ\":\"JWT\"}") + "." + base64(body.append('}').toString());
+        System.out.println(signed(body.append('}').toString()));
+    }
+
+    /** The claims, a JSON object, as a token. */
+    static String signed(String claims) throws Exception {
+        String signed = base64("{\"alg\":\"HS256\",\"typ\":\"JWT\"}") + "." + base64(claims);
         var mac = Mac.getInstance("HmacSHA256");
         mac.init(new SecretKeySpec(System.getenv("CARILLON_JWT_SECRET").getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
-        System.out.println(signed + "." + Base64.getUrlEncoder().withoutPadding().encodeToString(mac.doFinal(signed.getBytes(StandardCharsets.US_ASCII))));
+        return signed + "." + Base64.getUrlEncoder().withoutPadding().encodeToString(mac.doFinal(signed.getBytes(StandardCharsets.US_ASCII)));
     }
 
     private static Duration ttl(String text) {

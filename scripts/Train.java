@@ -3,24 +3,21 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.WebSocket;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Semaphore;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import javax.crypto.Mac;
-import javax.crypto.spec.SecretKeySpec;
 
 /**
  * Has a node serve clients for some seconds, so that its JVM knows which code that takes: they connect with a token, talk to
  * each other, get events of a service and go, again and again. Run by {@code train} of {@code scripts/lib.sh} against a
  * node that has its Redis for itself. The secrets are in {@code CARILLON_JWT_SECRET} and {@code CARILLON_API_KEY}; the only
- * argument is the node's address. Ends with 1 where something does not come in time.
+ * argument is the node's address. Ends with an exception, and so with code 1, where something does not come in time.
  */
 public class Train {
     private static final int ROUNDS = 16;
@@ -37,7 +34,6 @@ public class Train {
     public static void main(String[] args) throws Exception {
         var train = new Train(args[0]);
         for (int round = 0; round < ROUNDS; round++) train.round();
-        System.exit(0);
     }
 
     private void round() throws Exception {
@@ -65,7 +61,7 @@ public class Train {
     private CompletableFuture<Client> open(String user) throws Exception {
         var client = new Client();
         return http.newWebSocketBuilder()
-                .header("Authorization", "Bearer " + token(user))
+                .header("Authorization", "Bearer " + Token.signed("{\"sub\":\"" + user + "\",\"exp\":" + END.plusSeconds(60).getEpochSecond() + "}"))
                 .buildAsync(URI.create("ws" + node.substring("http".length()) + "/api/ws/connect"), client)
                 .thenApply(socket -> client);
     }
@@ -81,9 +77,8 @@ public class Train {
 
     private static void await(List<Client> clients, String type) throws InterruptedException {
         for (Client client : clients) {
-            if (client.seen(type).tryAcquire(left(), TimeUnit.MILLISECONDS)) continue;
-            System.err.println("train: a client waited in vain for " + type);
-            System.exit(1);
+            if (client.seen.get(type).await(left(), TimeUnit.MILLISECONDS)) continue;
+            throw new IllegalStateException("a client waited in vain for " + type);
         }
     }
 
@@ -91,36 +86,16 @@ public class Train {
         return Math.max(1, Duration.between(Instant.now(), END).toMillis());
     }
 
-    private static String token(String user) throws Exception {
-        String signed = base64("{\"alg\":\"HS256\",\"typ\":\"JWT\"}".getBytes(StandardCharsets.UTF_8)) + "."
-                + base64(("{\"sub\":\"" + user + "\",\"exp\":" + END.plusSeconds(60).getEpochSecond() + "}").getBytes(StandardCharsets.UTF_8));
-        var mac = Mac.getInstance("HmacSHA256");
-        mac.init(new SecretKeySpec(System.getenv("CARILLON_JWT_SECRET").getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
-        return signed + "." + base64(mac.doFinal(signed.getBytes(StandardCharsets.US_ASCII)));
-    }
-
-    private static String base64(byte[] bytes) {
-        return Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
-    }
-
-    /** One connection, and how many frames of each type came on it. */
+    /** One connection, and what has come on it. */
     private static final class Client implements WebSocket.Listener {
-        private final Semaphore welcome = new Semaphore(0);
-        private final Semaphore chat = new Semaphore(0);
-        private final Semaphore news = new Semaphore(0);
-        private final Semaphore all = new Semaphore(0);
+        private final Map<String, CountDownLatch> seen = Map.of(
+                "welcome", new CountDownLatch(1),
+                "chat", new CountDownLatch(1),
+                "news", new CountDownLatch(1),
+                "all", new CountDownLatch(1));
         private final CompletableFuture<Void> closed = new CompletableFuture<>();
         private final StringBuilder text = new StringBuilder();
         private volatile WebSocket socket;
-
-        private Semaphore seen(String type) {
-            return switch (type) {
-                case "welcome" -> welcome;
-                case "chat" -> chat;
-                case "news" -> news;
-                default -> all;
-            };
-        }
 
         @Override
         public void onOpen(WebSocket opened) {
@@ -132,9 +107,9 @@ public class Train {
         public CompletionStage<?> onText(WebSocket from, CharSequence part, boolean last) {
             text.append(part);
             if (last) {
-                for (String type : List.of("welcome", "chat", "news", "all")) {
-                    if (text.indexOf("\"type\":\"" + type + "\"") >= 0) seen(type).release();
-                }
+                seen.forEach((type, came) -> {
+                    if (text.indexOf("\"type\":\"" + type + "\"") >= 0) came.countDown();
+                });
                 text.setLength(0);
             }
             return null;
