@@ -26,7 +26,8 @@ public class CarillonNode {
     public static void main(String[] arguments) {
         SpringApplication application = application();
         application.setDefaultProperties(defaults(true));
-        // What the start leaves behind is garbage now. No client is there yet to wait, and a heap that never had to hold it
+        // What the start leaves behind is garbage now. No client is there yet to wait, and a heap that never had to
+        // hold it
         // stays smaller by a quarter for as long as the node lives.
         application.addListeners((ApplicationListener<ApplicationReadyEvent>) ready -> System.gc());
         exitCleanlyOnTermination(application.run(arguments));

@@ -9,7 +9,6 @@ import io.lettuce.core.ClientOptions;
 import io.lettuce.core.resource.Delay;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.swagger.v3.oas.models.OpenAPI;
 import java.net.URI;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -87,16 +86,6 @@ class ApiConfiguration {
         @Bean
         SecurityHeaders apiSecurityHeaders() {
             return new SecurityHeaders();
-        }
-
-        @Bean
-        OpenAPI apiFrame() {
-            return ApiDescription.frame();
-        }
-
-        @Bean
-        ApiDescription apiDescription() {
-            return new ApiDescription();
         }
 
         @Bean

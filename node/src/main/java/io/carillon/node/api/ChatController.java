@@ -30,7 +30,7 @@ import org.springframework.web.bind.annotation.RestController;
 @RestController
 @RequestMapping(path = "/api/chat", produces = MediaType.APPLICATION_JSON_VALUE)
 @Tag(name = "Chat")
-@SecurityRequirement(name = ApiDescription.USER_TOKEN)
+@SecurityRequirement(name = Gate.USER_TOKEN)
 class ChatController {
     private final Callers callers;
     private final PresenceQueries presence;

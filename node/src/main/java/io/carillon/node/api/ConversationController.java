@@ -32,9 +32,9 @@ import org.springframework.web.bind.annotation.RestController;
 @RestController
 @RequestMapping(path = "/messages", produces = MediaType.APPLICATION_JSON_VALUE)
 @Tag(name = "Conversation")
-@SecurityRequirement(name = ApiDescription.USER_TOKEN)
-@SecurityRequirement(name = ApiDescription.API_KEY_BEARER)
-@SecurityRequirement(name = ApiDescription.API_KEY_HEADER)
+@SecurityRequirement(name = Gate.USER_TOKEN)
+@SecurityRequirement(name = Gate.API_KEY_BEARER)
+@SecurityRequirement(name = Gate.API_KEY_HEADER)
 @ApiResponse(
         responseCode = "403",
         description = "the token is for another conversation, or not an agent's",

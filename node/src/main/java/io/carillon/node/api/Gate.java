@@ -34,6 +34,11 @@ import reactor.core.publisher.Mono;
  */
 @Order(0)
 final class Gate implements WebFilter {
+    // What the API's description calls the ways to be let in.
+    static final String API_KEY_BEARER = "apiKeyBearer";
+    static final String API_KEY_HEADER = "apiKeyHeader";
+    static final String USER_TOKEN = "userToken";
+
     /** Request attribute: who calls. */
     static final String CALLER = "io.carillon.caller";
 

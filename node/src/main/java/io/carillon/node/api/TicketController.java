@@ -39,7 +39,7 @@ class TicketController {
 
     @Operation(
             summary = "Get a ticket that stands for the user's token",
-            security = @SecurityRequirement(name = ApiDescription.USER_TOKEN))
+            security = @SecurityRequirement(name = Gate.USER_TOKEN))
     @io.swagger.v3.oas.annotations.responses.ApiResponse(responseCode = "201")
     @PostMapping(path = "/tickets", produces = MediaType.APPLICATION_JSON_VALUE)
     ResponseEntity<Answers.Ticket> ticket(

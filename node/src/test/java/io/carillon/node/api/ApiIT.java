@@ -23,6 +23,8 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -61,6 +63,11 @@ import tools.jackson.databind.json.JsonMapper;
             "carillon.auth.api-keys=" + ApiIT.KEY + "," + ApiIT.OTHER_KEY,
             "carillon.management-port=0",
             "management.endpoint.health.validate-group-membership=false",
+            "springdoc.api-docs.path=/made-of-the-code.json",
+            "springdoc.api-docs.version=openapi_3_1",
+            "springdoc.packages-to-scan=io.carillon.node.api",
+            "springdoc.writer-with-order-by-keys=true",
+            "springdoc.writer-with-default-pretty-printer=true",
             "carillon.endpoints.other.path=/other",
             "carillon.endpoints.other.dialect=push",
             "carillon.endpoints.other.ephemeral-types=typing,cursor"
@@ -910,6 +917,17 @@ class ApiIT {
     }
 
     // ---- description
+
+    /** Nodes serve a file, and need nothing of what makes it. */
+    @Test
+    void theDescriptionThatNodesServeIsTheOneOfTheirCode() throws IOException {
+        String made = call("GET", "/made-of-the-code.json", null).is(200).text + "\n";
+        Path file = Path.of("target", "openapi.json");
+        Files.writeString(file, made);
+        assertThat(call("GET", "/api/openapi.json", null).text)
+                .as("the description of another code: copy %s to src/main/resources/carillon/static/api/", file)
+                .isEqualTo(made);
+    }
 
     @Test
     void theDescriptionNamesEveryCallAndHolds() {

@@ -20,6 +20,7 @@ import io.carillon.node.dispatch.ClusterControl;
 import io.carillon.node.dispatch.Publisher;
 import io.carillon.node.presence.PresenceQueries;
 import io.carillon.node.session.EndpointSettings;
+import io.swagger.v3.oas.models.OpenAPI;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.util.List;
@@ -52,6 +53,16 @@ class ApiServer {
     @Bean
     Keys keys() {
         return Keys.DEFAULT;
+    }
+
+    @Bean
+    OpenAPI apiFrame() {
+        return ApiDescription.frame();
+    }
+
+    @Bean
+    ApiDescription apiDescription() {
+        return new ApiDescription();
     }
 
     @Bean

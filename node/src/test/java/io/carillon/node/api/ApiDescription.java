@@ -1,5 +1,7 @@
 package io.carillon.node.api;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.carillon.node.session.Endpoint;
 import io.swagger.v3.core.converter.ModelConverters;
@@ -25,12 +27,11 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.springdoc.core.customizers.OpenApiCustomizer;
 
-/** What the generated description of the API says beside the calls: how to be let in, and how refusals look. */
+/**
+ * What the generated description of the API says beside the calls: how to be let in, and how refusals look. Nodes serve the
+ * description as a file; it is made and compared in {@link ApiIT}.
+ */
 final class ApiDescription implements OpenApiCustomizer {
-    static final String API_KEY_BEARER = "apiKeyBearer";
-    static final String API_KEY_HEADER = "apiKeyHeader";
-    static final String USER_TOKEN = "userToken";
-
     private static final Map<String, String> REFUSALS = refusals();
 
     private static Map<String, String> refusals() {
@@ -52,20 +53,20 @@ final class ApiDescription implements OpenApiCustomizer {
                                 + "close their sessions. Any node answers for all."))
                 .components(new Components()
                         .addSecuritySchemes(
-                                API_KEY_BEARER,
+                                Gate.API_KEY_BEARER,
                                 new SecurityScheme()
                                         .type(SecurityScheme.Type.HTTP)
                                         .scheme("bearer")
                                         .description("an API key"))
                         .addSecuritySchemes(
-                                API_KEY_HEADER,
+                                Gate.API_KEY_HEADER,
                                 new SecurityScheme()
                                         .type(SecurityScheme.Type.APIKEY)
                                         .in(SecurityScheme.In.HEADER)
                                         .name("X-API-Key")
                                         .description("an API key"))
                         .addSecuritySchemes(
-                                USER_TOKEN,
+                                Gate.USER_TOKEN,
                                 new SecurityScheme()
                                         .type(SecurityScheme.Type.HTTP)
                                         .scheme("bearer")
@@ -85,6 +86,10 @@ final class ApiDescription implements OpenApiCustomizer {
         describeReceivers(schemas.get("Event"));
         api.path(Endpoint.STREAMS, new PathItem().get(stream()));
         api.getPaths().values().forEach(path -> path.readOperations().forEach(ApiDescription::complete));
+        assertThat(api.getPaths().values().stream()
+                        .flatMap(path -> path.readOperations().stream())
+                        .map(Operation::getOperationId))
+                .doesNotHaveDuplicates();
     }
 
     /** Event streams are answered ahead of the HTTP server, so no controller describes them. */
@@ -94,7 +99,7 @@ final class ApiDescription implements OpenApiCustomizer {
                 .description("Each event's data is a push frame, the id of a durable one an opaque position of all "
                         + "channels. `resync` is sent where continuity is lost, `close` before the end. A stream is a "
                         + "session of its user.")
-                .operationId("events")
+                .operationId("stream")
                 .tags(List.of("Events"))
                 .addParametersItem(parameter("query", "channels", "`user:<id>`, `room:<id>`, `broadcast`; 32 at most")
                         .required(true))
@@ -111,7 +116,7 @@ final class ApiDescription implements OpenApiCustomizer {
                                                 .addMediaType(
                                                         "text/event-stream",
                                                         new MediaType().schema(typed("string"))))));
-        operation.setSecurity(List.of(new SecurityRequirement().addList(USER_TOKEN)));
+        operation.setSecurity(List.of(new SecurityRequirement().addList(Gate.USER_TOKEN)));
         refuse(operation, "403", "a channel that is not the user's to have, or a page that may not ask");
         refuse(operation, "404", "no such namespace");
         refuse(operation, "429", "too many sessions of this user or address");
@@ -149,10 +154,11 @@ final class ApiDescription implements OpenApiCustomizer {
     }
 
     private static void complete(Operation operation) {
+        operation.setOperationId(name(operation));
         if (operation.getSecurity() == null) {
             operation.setSecurity(List.of(
-                    new SecurityRequirement().addList(API_KEY_BEARER),
-                    new SecurityRequirement().addList(API_KEY_HEADER)));
+                    new SecurityRequirement().addList(Gate.API_KEY_BEARER),
+                    new SecurityRequirement().addList(Gate.API_KEY_HEADER)));
         }
         REFUSALS.forEach((status, what) -> refuse(operation, status, what));
         if (operation.getRequestBody() != null) {
@@ -160,6 +166,19 @@ final class ApiDescription implements OpenApiCustomizer {
             refuse(operation, "415", "the body is not application/json");
             refuse(operation, "422", "the Idempotency-Key came with another body before");
         }
+    }
+
+    /**
+     * Of two methods of one name it is chance which is found first, and the second gets a number: the names of their groups
+     * before them say which is which, and stay.
+     */
+    private static String name(Operation operation) {
+        String group = operation.getTags().getFirst().replace(" ", "");
+        String method = operation.getOperationId().replaceFirst("_\\d+$", "");
+        return Character.toLowerCase(group.charAt(0))
+                + group.substring(1)
+                + Character.toUpperCase(method.charAt(0))
+                + method.substring(1);
     }
 
     private static void refuse(Operation operation, String status, String what) {
