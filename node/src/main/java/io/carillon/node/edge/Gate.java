@@ -109,6 +109,7 @@ final class Gate extends ChannelInboundHandlerAdapter implements Timed, Intervie
             waiting.forEach(ReferenceCountUtil::release);
             return;
         }
+        connection.settled();
         try {
             for (ByteBuf bytes : waiting) connection.channelRead(opened, bytes);
             connection.channelReadComplete(opened);

@@ -3,11 +3,13 @@ package io.carillon.node.edge;
 import io.carillon.node.session.CloseCode;
 import io.carillon.node.session.Session;
 import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.util.concurrent.EventExecutor;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,6 +40,12 @@ abstract class NettyCarrier extends ChannelInboundHandlerAdapter implements Carr
     @SuppressWarnings("NullAway.Init") // set before anything else is called
     ChannelHandlerContext context;
 
+    /**
+     * Where writes end anyway, null where TLS is on the way: objects of the pipeline that need not be touched, ten thousand
+     * times and in no cache, when an event for everyone comes.
+     */
+    private Channel.@Nullable Unsafe straight;
+
     /** When the client was last heard, while open; when TCP is dropped, after. Loop's time. */
     long mark;
 
@@ -65,6 +73,12 @@ abstract class NettyCarrier extends ChannelInboundHandlerAdapter implements Carr
         context = ctx;
         loop.add(this);
         loop.connections++;
+    }
+
+    /** Handlers of the handshake are gone; no other comes. */
+    void settled() {
+        if (context.pipeline().firstContext() == context)
+            straight = context.channel().unsafe();
     }
 
     /** The client has its answer: the session begins. */
@@ -142,12 +156,14 @@ abstract class NettyCarrier extends ChannelInboundHandlerAdapter implements Carr
             return;
         }
         loop.bytesOut += frames.readableBytes();
-        context.write(frames, context.voidPromise());
+        if (straight != null) straight.write(frames, straight.voidPromise());
+        else context.write(frames, context.voidPromise());
     }
 
     @Override
     public void flush() {
-        context.flush();
+        if (straight != null) straight.flush();
+        else context.flush();
     }
 
     @Override
