@@ -7,6 +7,7 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.boot.context.event.ApplicationReadyEvent;
+import org.springframework.boot.context.event.ApplicationStartedEvent;
 import org.springframework.context.ApplicationListener;
 import org.springframework.context.ConfigurableApplicationContext;
 import sun.misc.Signal;
@@ -26,11 +27,13 @@ public class CarillonNode {
     public static void main(String[] arguments) {
         SpringApplication application = application();
         application.setDefaultProperties(defaults(true));
+        // From when it is reached, not only when all is ready.
+        application.addListeners((ApplicationListener<ApplicationStartedEvent>)
+                started -> exitCleanlyOnTermination(started.getApplicationContext()));
         // What the start leaves behind is garbage now. No client is there yet to wait, and a heap that never had to
-        // hold it
-        // stays smaller by a quarter for as long as the node lives.
+        // hold it stays smaller for as long as the node lives; see docs/adr/0029-what-a-node-loads.md
         application.addListeners((ApplicationListener<ApplicationReadyEvent>) ready -> System.gc());
-        exitCleanlyOnTermination(application.run(arguments));
+        application.run(arguments);
     }
 
     /** A drained node ends with 0, not with the 143 of a JVM that a signal ended. */
