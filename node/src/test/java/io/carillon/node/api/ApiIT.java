@@ -63,6 +63,7 @@ import tools.jackson.databind.json.JsonMapper;
             "carillon.auth.api-keys=" + ApiIT.KEY + "," + ApiIT.OTHER_KEY,
             "carillon.management-port=0",
             "management.endpoint.health.validate-group-membership=false",
+            "springdoc.api-docs.enabled=true",
             "springdoc.api-docs.path=/made-of-the-code.json",
             "springdoc.api-docs.version=openapi_3_1",
             "springdoc.packages-to-scan=io.carillon.node.api",

@@ -105,7 +105,6 @@ final class EchoNode implements AutoCloseable {
                 Map.entry("server.address", "127.0.0.1"),
                 Map.entry("spring.main.banner-mode", "off"),
                 Map.entry("spring.threads.virtual.enabled", "true"),
-                Map.entry("springdoc.api-docs.enabled", "false"),
                 Map.entry("management.endpoints.access.default", "none"),
                 Map.entry("carillon.edge.tick", "20ms"),
                 Map.entry("carillon.edge.sessions-per-address", "0"),

@@ -26,9 +26,9 @@ import java.util.stream.Stream;
  * class path and no more: nothing of WebFlux, no actuator, no springdoc, no bundled Redis.
  */
 public final class HostProcess implements AutoCloseable {
-    /** What the node's pom calls optional, and what comes with it. */
+    /** What the node's pom calls optional or has for its tests, and what comes with it. */
     private static final Pattern NOT_THERE = Pattern.compile("(spring-webflux|spring-boot-(starter-)?webflux"
-            + "|spring-boot-(starter-)?reactor-netty|reactor-netty-http|netty-codec-(http2|http3|native-quic|classes-quic)"
+            + "|spring-boot-(starter-)?reactor-netty|reactor-netty-http|netty-codec-http2"
             + "|spring-boot-(starter-)?actuator|spring-boot-actuator-autoconfigure|spring-boot-health"
             + "|spring-boot-(starter-)?micrometer-.*|micrometer-registry-prometheus|prometheus-metrics-.*"
             + "|springdoc-.*|swagger-.*|embedded-redis)-[0-9v].*\\.jar");
