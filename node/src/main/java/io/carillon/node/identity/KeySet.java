@@ -1,5 +1,6 @@
 package io.carillon.node.identity;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.nimbusds.jose.JOSEException;
 import com.nimbusds.jose.JWSAlgorithm;
 import com.nimbusds.jose.JWSVerifier;
@@ -65,8 +66,11 @@ final class KeySet implements TokenKeys {
     private final ReentrantLock fetching = new ReentrantLock();
     private volatile @Nullable Keys keys;
 
-    private long lastUnknown = Long.MIN_VALUE; // guarded by fetching
-    private long lastFailure = Long.MIN_VALUE; // guarded by fetching
+    @GuardedBy("fetching")
+    private long lastUnknown = Long.MIN_VALUE;
+
+    @GuardedBy("fetching")
+    private long lastFailure = Long.MIN_VALUE;
 
     /** When a renewal without waiting was last started; guarded by nothing: two at once do no harm. */
     private volatile long lastRenewal = Long.MIN_VALUE;
