@@ -75,6 +75,7 @@ class RecoverySimulationIT {
     private static final class Model {
         private final List<String> kept = new ArrayList<>();
         private String epoch = "";
+        private String primary = primary();
         private long top;
         private boolean used;
 
@@ -119,12 +120,12 @@ class RecoverySimulationIT {
                     model.kept.clear();
                 }
                 case 1 -> { // another primary, with everything
-                    primary(key, false);
+                    model.primary = takeOver(key, false);
                     model.epoch = "";
                 }
                 case 2 -> { // another primary, which lacks the newest events
                     if (model.used && !model.kept.isEmpty()) {
-                        primary(key, true);
+                        model.primary = takeOver(key, true);
                         model.kept.removeLast();
                         model.top--;
                         model.epoch = "";
@@ -157,7 +158,9 @@ class RecoverySimulationIT {
             assertThat(live.offset()).isEqualTo(model.top);
             had.add(live);
             // And somebody comes back.
-            Position from = had.get(random.nextInt(had.size()));
+            // Most were away for a moment, some for long.
+            int recent = random.nextBoolean() ? Math.min(had.size(), KEPT) : had.size();
+            Position from = had.get(had.size() - 1 - random.nextInt(recent));
             List<String> got = resume(node, channel, from, live);
             List<String> due = due(model, from, live);
             // What Redis has trimmed a node may still have: then it is what truly was.
@@ -194,18 +197,30 @@ class RecoverySimulationIT {
         if (model.kept.size() > KEPT) model.kept.removeFirst();
     }
 
-    /** The meta as it is found by a primary that has just taken over: under the replication id of the one before. */
-    private static void primary(String key, boolean lostTail) {
+    /** Another primary has the channel, with its newest event or without it; its name. */
+    private static String takeOver(String key, boolean lostTail) {
         String meta = cli.get(key);
-        if (meta == null) return;
-        String[] parts = meta.split(" ");
-        parts[3] = "0123456789";
-        if (lostTail) {
+        if (meta != null && lostTail) {
+            String[] parts = meta.split(" ");
             parts[1] = Long.toString(Long.parseLong(parts[1]) - 1);
             cli.rpop(key + ":history");
             cli.zremrangebyrank(key + ":ids", -1, -1);
+            cli.setex(key, 172_800, String.join(" ", parts));
         }
-        cli.setex(key, 172_800, String.join(" ", parts));
+        // A replica that is promoted gives itself a new id, by which the scripts know; port 1 has nothing to copy from.
+        cli.replicaof("127.0.0.1", 1);
+        cli.replicaofNoOne();
+        return primary();
+    }
+
+    /** The name of the primary in the epochs of channels not used yet. */
+    private static String primary() {
+        String id = cli.info("replication")
+                .lines()
+                .filter(line -> line.startsWith("master_replid:"))
+                .findFirst()
+                .orElseThrow();
+        return id.substring(id.indexOf(':') + 1).substring(0, 10);
     }
 
     private static Position top(ChannelName channel) {
@@ -222,8 +237,9 @@ class RecoverySimulationIT {
             if (missed > model.kept.size()) return null;
             return List.copyOf(model.kept.subList((int) (model.kept.size() - missed), model.kept.size()));
         }
-        // A position from before the channel's first event is good for all of it.
-        boolean root = from.epoch().startsWith("~") && from.offset() == 0;
+        // A position from before the channel's first event is good for all of it, while the primary is the one that
+        // gave it.
+        boolean root = from.epoch().startsWith("~" + model.primary + "~") && from.offset() == 0;
         return root && model.kept.size() == model.top ? List.copyOf(model.kept) : null;
     }
 
