@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -64,7 +65,8 @@ final class ScriptedCalls implements Calls {
         }
     }
 
-    final List<Asked> all = new ArrayList<>();
+    /** The handlers' thread asks, too. */
+    final List<Asked> all = new CopyOnWriteArrayList<>();
 
     /** Whether every GET is answered at once, with nothing new. */
     boolean quiet;
