@@ -75,7 +75,6 @@ class RecoverySimulationIT {
     private static final class Model {
         private final List<String> kept = new ArrayList<>();
         private String epoch = "";
-        private String primary = primary();
         private long top;
         private boolean used;
 
@@ -120,12 +119,12 @@ class RecoverySimulationIT {
                     model.kept.clear();
                 }
                 case 1 -> { // another primary, with everything
-                    model.primary = takeOver(key, false);
+                    takeOver(key, false);
                     model.epoch = "";
                 }
                 case 2 -> { // another primary, which lacks the newest events
                     if (model.used && !model.kept.isEmpty()) {
-                        model.primary = takeOver(key, true);
+                        takeOver(key, true);
                         model.kept.removeLast();
                         model.top--;
                         model.epoch = "";
@@ -157,8 +156,7 @@ class RecoverySimulationIT {
             if (model.used) model.epoch = live.epoch();
             assertThat(live.offset()).isEqualTo(model.top);
             had.add(live);
-            // And somebody comes back.
-            // Most were away for a moment, some for long.
+            // And somebody comes back: most were away for a moment, some for long.
             int recent = random.nextBoolean() ? Math.min(had.size(), KEPT) : had.size();
             Position from = had.get(had.size() - 1 - random.nextInt(recent));
             List<String> got = resume(node, channel, from, live);
@@ -197,8 +195,8 @@ class RecoverySimulationIT {
         if (model.kept.size() > KEPT) model.kept.removeFirst();
     }
 
-    /** Another primary has the channel, with its newest event or without it; its name. */
-    private static String takeOver(String key, boolean lostTail) {
+    /** Another primary has the channel, with its newest event or without it. */
+    private static void takeOver(String key, boolean lostTail) {
         String meta = cli.get(key);
         if (meta != null && lostTail) {
             String[] parts = meta.split(" ");
@@ -210,7 +208,6 @@ class RecoverySimulationIT {
         // A replica that is promoted gives itself a new id, by which the scripts know; port 1 has nothing to copy from.
         cli.replicaof("127.0.0.1", 1);
         cli.replicaofNoOne();
-        return primary();
     }
 
     /** The name of the primary in the epochs of channels not used yet. */
@@ -239,7 +236,7 @@ class RecoverySimulationIT {
         }
         // A position from before the channel's first event is good for all of it, while the primary is the one that
         // gave it.
-        boolean root = from.epoch().startsWith("~" + model.primary + "~") && from.offset() == 0;
+        boolean root = from.epoch().startsWith("~" + primary() + "~") && from.offset() == 0;
         return root && model.kept.size() == model.top ? List.copyOf(model.kept) : null;
     }
 
